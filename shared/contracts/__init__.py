@@ -1,0 +1,1 @@
+"""What crosses the wire, and nothing else: event models, topics, examples, JSON Schemas."""

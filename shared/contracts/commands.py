@@ -1,0 +1,41 @@
+"""`payments.commands.v1`: officers' approvals and the bank's answers. Key: batch or payment id."""
+
+from typing import Literal
+
+from shared.contracts.envelope import Data, Event
+from shared.contracts.vocabulary import Day, Name, Text
+
+
+class BatchApprovedData(Data):
+    batch_id: Name
+    officer: Name
+    reason: Text
+
+
+class BatchApproved(Event[BatchApprovedData]):
+    type: Literal["relief.batch.approved.v1"] = "relief.batch.approved.v1"
+
+
+class BatchRejectedData(Data):
+    batch_id: Name
+    officer: Name
+    reason: Text
+
+
+class BatchRejected(Event[BatchRejectedData]):
+    type: Literal["relief.batch.rejected.v1"] = "relief.batch.rejected.v1"
+
+
+class PaymentStatusData(Data):
+    payment_id: Name
+    status: Literal["accepted", "settled", "rejected"]
+    reason_code: Name | None = None
+    bank_reference: Name | None = None
+    on: Day
+
+
+class PaymentStatus(Event[PaymentStatusData]):
+    type: Literal["relief.payment.status.v1"] = "relief.payment.status.v1"
+
+
+COMMAND_EVENTS = (BatchApproved, BatchRejected, PaymentStatus)

@@ -1,0 +1,42 @@
+"""Identifiers of our own: a pure function of what they name, so that a repeat carries the same id wherever it is made.
+
+32 hex digits (a bank file's ids have at most 35 characters). The rules are part of the contract: an id is never derived
+in another way later, or a repeat would count as something new.
+"""
+
+import hashlib
+
+
+def derived(*parts: str) -> str:
+    """32 hex digits of BLAKE2b over the parts in UTF-8, each after its length (8 bytes, big-endian).
+
+    The lengths keep ("ab", "c") and ("a", "bc") apart.
+    """
+    h = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode()
+        h.update(len(encoded).to_bytes(8, "big") + encoded)
+    return h.hexdigest()
+
+
+def decision_id(uscc: str, measure: str, key: str, revision: int) -> str:
+    """One revision of the decision on (uscc, measure, key)."""
+    return derived(uscc, measure, key, str(revision))
+
+
+def exemption_id(uscc: str, key: str) -> str:
+    """An enterprise's exemption for one insurance and period; `key` as in its decisions, e.g. "pension/2020-02"."""
+    return derived(uscc, "exemption", key)
+
+
+def payment_id(uscc: str, measure: str, key: str, number: int) -> str:
+    """The `number`-th payment, from 1, for (uscc, measure, key).
+
+    Parts alike, a payment and a decision may share their digits: an id says which only together with its field's name.
+    """
+    return derived(uscc, measure, key, str(number))
+
+
+def ledger_event_id(business_key: str, transition: str, revision: int) -> str:
+    """One step (`granted`, `authorised`, ...) of an exemption or payment, made by that revision of its decision."""
+    return derived(business_key, transition, str(revision))

@@ -1,0 +1,50 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.ids import decision_id, derived, exemption_id, ledger_event_id, payment_id
+
+USCC = "91650100MA7ABCDE18"
+
+# Kept for ever: a different digit here means that a replay would pay again.
+VECTORS = {
+    "derived()": (derived(), "cae66941d9efbd404e4d88758ea67670"),
+    "decision": (decision_id(USCC, "refund", "2019", 1), "3b30bfe21ac286c2b3f48297826dbec3"),
+    "exemption": (exemption_id(USCC, "pension/2020-02"), "65eff7ed5a3b7f02a2ccaaef5d1dab76"),
+    "payment": (payment_id(USCC, "contribution_return", "medical/2020-06", 2), "c3fe427475209dd907740bd7dea73c38"),
+    "event": (ledger_event_id(exemption_id(USCC, "pension/2020-02"), "granted", 1), "6e30d50d5f20569d462218a29af660a5"),
+}
+
+
+def test_the_parts_are_hashed_after_their_lengths() -> None:
+    spelt = b"\0\0\0\0\0\0\0\x02ab" + b"\0\0\0\0\0\0\0\x03\xe4\xb8\xad"
+    assert derived("ab", "中") == hashlib.blake2b(spelt, digest_size=16).hexdigest()
+
+
+@pytest.mark.parametrize(("found", "expected"), VECTORS.values(), ids=VECTORS)
+def test_ids_never_change(found: str, expected: str) -> None:
+    assert found == expected
+
+
+@given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
+def test_other_parts_give_another_id(one: list[str], other: list[str]) -> None:
+    assert (derived(*one) == derived(*other)) == (one == other)
+
+
+def test_each_argument_counts() -> None:
+    ids = {
+        decision_id(USCC, "refund", "2019", 1),
+        decision_id(USCC, "refund", "2019", 2),
+        decision_id(USCC, "refund", "2018", 1),
+        decision_id(USCC, "contribution_return", "2019", 1),
+        exemption_id(USCC, "pension/2020-02"),
+        exemption_id(USCC, "pension/2020-03"),
+        payment_id(USCC, "refund", "2019", 3),
+        ledger_event_id(exemption_id(USCC, "pension/2020-02"), "granted", 1),
+        ledger_event_id(exemption_id(USCC, "pension/2020-02"), "revoked", 1),
+        ledger_event_id(exemption_id(USCC, "pension/2020-02"), "granted", 3),
+    }
+    assert len(ids) == 10
+    assert all(len(one) == 32 and set(one) <= set("0123456789abcdef") for one in ids)
