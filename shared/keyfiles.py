@@ -1,0 +1,66 @@
+"""Key files on disk: JSON Web Keys (RFC 7517) and the digest key, read with errors a person can act on."""
+
+import base64
+import binascii
+import json
+from pathlib import Path
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, KeySet, import_key
+
+DIGEST_KEY_BYTES = 32
+
+
+class KeyFileError(ValueError):
+    """A key file is missing or unusable; the message is one sentence that names the file and says what is wrong."""
+
+
+def read_key(path: Path) -> Key:
+    """The one JSON Web Key in the file, with a key id (its thumbprint, RFC 7638, where the file gives none)."""
+    document = _read_json(path)
+    try:
+        key = import_key(document)
+    except (JoseError, ValueError, TypeError, KeyError) as problem:
+        raise KeyFileError(f"The key file {path} holds no usable JSON Web Key ({type(problem).__name__}).") from problem
+    key.ensure_kid()
+    return key
+
+
+def read_key_set(path: Path) -> KeySet:
+    """The JSON Web Key Set in the file; every key has an id, and no id occurs twice."""
+    document = _read_json(path)
+    if not isinstance(document.get("keys"), list) or not all(isinstance(key, dict) for key in document["keys"]):
+        raise KeyFileError(f'The key file {path} must be a JSON Web Key Set: an object with a list "keys".')
+    try:
+        keys = KeySet.import_key_set({"keys": document["keys"]})
+    except (JoseError, ValueError, TypeError, KeyError) as problem:
+        raise KeyFileError(f"The key file {path} holds no usable key set ({type(problem).__name__}).") from problem
+    if len({key.kid for key in keys}) != len(keys.keys):
+        raise KeyFileError(f"The key file {path} has two keys with one key id: give each its own.")
+    return keys
+
+
+def read_digest_key(path: Path) -> bytes:
+    """The 32 secret bytes of a digest key file (one line of base64)."""
+    try:
+        secret = base64.b64decode(path.read_bytes().strip(), validate=True)
+    except OSError as problem:
+        raise KeyFileError(f"The key file {path} cannot be read: {problem.strerror}.") from problem
+    except binascii.Error as problem:
+        raise KeyFileError(f"The key file {path} must be one line of base64.") from problem
+    if len(secret) != DIGEST_KEY_BYTES:
+        raise KeyFileError(f"The key file {path} must hold {DIGEST_KEY_BYTES} bytes in base64; it holds {len(secret)}.")
+    return secret
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as problem:
+        raise KeyFileError(f"The key file {path} cannot be read: {problem.strerror}.") from problem
+    except (ValueError, RecursionError) as problem:
+        raise KeyFileError(f"The key file {path} is not JSON.") from problem
+    if not isinstance(document, dict):
+        raise KeyFileError(f"The key file {path} must be a JSON object.")
+    return document

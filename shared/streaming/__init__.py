@@ -1,0 +1,1 @@
+"""The runner that every service shares, its stores, and publishing."""

@@ -1,0 +1,210 @@
+"""State of money and multi-input services: PostgreSQL, durable. What was decided is stored before it is told.
+
+One transaction per batch: the advisory locks of its partitions first (everyone who writes an enterprise's rows takes
+them, HTTP requests too), then the compare-and-set of the inbox, the rows, and the outgoing events. Events are numbered
+under the lock of their stream's counter row: a sequence would hand out numbers that commit out of order, and a relay
+that reads past a gap would lose the late ones.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Generic, LiteralString, Protocol, cast
+
+import msgspec
+import psycopg
+from aiokafka.structs import TopicPartition
+from psycopg import AsyncConnection, sql
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from shared.streaming.errors import Retry, Stop
+from shared.streaming.records import Mark, Output, S, States
+from shared.streaming.store import Session
+
+Connection = AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+
+class Rows(Protocol[S]):
+    """A service's tables: how its states are read and written inside the runner's transaction."""
+
+    async def load(self, db: Connection, partition: TopicPartition, keys: Sequence[str]) -> dict[str, S]: ...
+
+    async def save(self, db: Connection, partition: TopicPartition, changes: dict[str, S]) -> None: ...
+
+    async def clear(self, db: Connection, partition: TopicPartition) -> None:
+        """Called where the log has to be read from its start with empty state; refuse with Stop if that loses money."""
+        ...
+
+
+class PostgresStore(Generic[S]):
+    """`schema` holds the service's tables, among them `inbox`, `outbox` and `outbox_counter` (see inbox.sql)."""
+
+    publishes_first = False
+
+    def __init__(self, pool: Pool, schema: str, rows: Rows[S]) -> None:
+        self.pool, self.schema, self._rows = pool, schema, rows
+
+    async def mark(self, partition: TopicPartition) -> Mark | None:
+        async with transaction(self.pool) as db:
+            return await self._mark(db, partition)
+
+    @asynccontextmanager
+    async def session(self, partition: TopicPartition, keys: Iterable[str]) -> AsyncIterator[Session[S]]:
+        # Leaving without a commit, for whatever reason, rolls back.
+        async with transaction(self.pool) as db:
+            await lock_partitions(db, self.schema, [partition.partition])
+            mark = await self._mark(db, partition)
+            states = States(await self._rows.load(db, partition, list(keys)))
+            yield _PostgresSession(self, db, partition, mark, states)
+            await db.rollback()
+
+    async def restart(self, partition: TopicPartition, next_offset: int) -> None:
+        async with transaction(self.pool) as db:
+            await lock_partitions(db, self.schema, [partition.partition])
+            await self._rows.clear(db, partition)
+            await self._write_mark(db, partition, None, Mark(next_offset), insert=True)
+
+    async def check(self) -> str | None:
+        try:
+            async with transaction(self.pool) as db:
+                await db.execute("SELECT 1")
+        except Retry as error:
+            return f"PostgreSQL does not answer ({error}); start it or correct RELIEF_POSTGRES_URL."
+        return None
+
+    async def write(
+        self, db: Connection, partition: TopicPartition, before: Mark | None, after: Mark,
+        changes: dict[str, S], outputs: Sequence[Output],
+    ) -> bool:  # fmt: skip
+        if not await self._write_mark(db, partition, before, after, insert=before is None):
+            return False
+        if changes:
+            await self._rows.save(db, partition, changes)
+        if outputs:
+            await append(db, self.schema, outputs)
+        return True
+
+    async def _mark(self, db: Connection, partition: TopicPartition) -> Mark | None:
+        query = sql.SQL(
+            "SELECT next_offset, last_offset, digest, watermarks FROM {}.inbox WHERE topic = %s AND partition = %s"
+        ).format(sql.Identifier(self.schema))
+        row = await (await db.execute(query, (partition.topic, partition.partition))).fetchone()
+        if row is None:
+            return None
+        marks = msgspec.msgpack.decode(row[3], type=dict[str, tuple[int, int]])
+        return Mark(row[0], row[1], row[2], marks)
+
+    async def _write_mark(
+        self, db: Connection, partition: TopicPartition, before: Mark | None, after: Mark, insert: bool
+    ) -> bool:
+        statement = _INSERT_MARK if insert else _UPDATE_MARK
+        expected = before.next_offset if before else after.next_offset
+        parameters = {
+            "topic": partition.topic,
+            "partition": partition.partition,
+            "next": after.next_offset,
+            "last": after.last_offset,
+            "digest": after.digest,
+            "marks": msgspec.msgpack.encode(after.watermarks),
+            "expected": expected,
+        }
+        result = await db.execute(sql.SQL(statement).format(sql.Identifier(self.schema)), parameters)
+        return result.rowcount == 1
+
+
+_UPDATE_MARK: LiteralString = """
+    UPDATE {}.inbox SET next_offset = %(next)s, last_offset = %(last)s, digest = %(digest)s, watermarks = %(marks)s
+    WHERE topic = %(topic)s AND partition = %(partition)s AND next_offset = %(expected)s"""
+# Used for a first mark and for a restart; the advisory lock of the partition is held.
+_INSERT_MARK: LiteralString = """
+    INSERT INTO {}.inbox (topic, partition, next_offset, last_offset, digest, watermarks)
+    VALUES (%(topic)s, %(partition)s, %(next)s, %(last)s, %(digest)s, %(marks)s)
+    ON CONFLICT (topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset,
+      last_offset = EXCLUDED.last_offset, digest = EXCLUDED.digest, watermarks = EXCLUDED.watermarks"""
+
+
+class _PostgresSession(Generic[S]):
+    def __init__(
+        self, store: PostgresStore[S], db: Connection, partition: TopicPartition, mark: Mark | None, states: States[S]
+    ) -> None:
+        self._store, self._db, self._partition = store, db, partition
+        self.mark, self.states = mark, states
+
+    async def commit(self, mark: Mark, outputs: Sequence[Output]) -> bool:
+        done = await self._store.write(self._db, self._partition, self.mark, mark, self.states.changes(), outputs)
+        if not done:
+            await self._db.rollback()
+            return False
+        # Here, not at the end of the `with`: only what is committed may be called done.
+        try:
+            await self._db.commit()
+        except psycopg.Error as error:
+            raise Retry(f"PostgreSQL: the commit's outcome is unknown: {error}") from error
+        return True
+
+
+async def append(db: Connection, schema: str, outputs: Sequence[Output]) -> None:
+    """Number the outgoing events and keep them; the counter's row lock is held until the transaction ends."""
+    name = sql.Identifier(schema)
+    counted = await db.execute(
+        sql.SQL("UPDATE {}.outbox_counter SET last = last + %s RETURNING last").format(name), (len(outputs),)
+    )
+    row = await counted.fetchone()
+    if row is None:
+        raise Stop(f"Table {schema}.outbox_counter is empty; run the migrations again.")
+    first = row[0] - len(outputs) + 1
+    copy = sql.SQL("COPY {}.outbox (seq, topic, partition, key, value) FROM STDIN").format(name)
+    async with db.cursor() as cursor, cursor.copy(copy) as rows:
+        for number, output in enumerate(outputs, first):
+            await rows.write_row((number, output.topic, output.partition, output.key, output.value))
+
+
+async def lock_partitions(db: Connection, schema: str, partitions: Iterable[int]) -> None:
+    """Take the transaction locks of a service's partitions, in ascending order so that nobody waits in a circle."""
+    for number in sorted(set(partitions)):
+        await db.execute("SELECT pg_advisory_xact_lock(hashtext(%s), %s)", (f"relief.{schema}", number))
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction; server trouble is Retry. A check constraint that says no is not: it surfaces as itself."""
+    try:
+        async with pool.connection() as db:
+            yield db
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise Retry(f"PostgreSQL: {error}") from error
+
+
+def connect(url: str, schema: str, size: int = 6) -> Pool:
+    """A pool, not yet open. A stuck holder of a lock is ended by the server, so that a frozen process frees others."""
+    options = f"-c search_path={schema} -c idle_in_transaction_session_timeout=30s -c lock_timeout=60s"
+    return cast(
+        "Pool",
+        AsyncConnectionPool(
+            url, min_size=1, max_size=size, open=False, timeout=10, kwargs={"options": options, "autocommit": False}
+        ),
+    )
+
+
+async def migrate(url: str, schema: str, directory: Path) -> None:
+    """Apply a service's numbered .sql files, each once, in order, under a lock; then serving may begin."""
+    common = Path(__file__).with_name("inbox.sql")
+    files = [common, *sorted(directory.glob("*.sql"))]
+    try:
+        async with await AsyncConnection.connect(url) as db:
+            await db.execute("SELECT pg_advisory_xact_lock(hashtext('relief.migrate'), 0)")
+            name = sql.Identifier(schema)
+            await db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+            await db.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
+            await db.execute(
+                "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+            )
+            rows = await (await db.execute("SELECT name FROM migration")).fetchall()
+            done = {row[0] for row in rows}
+            for file in files:
+                if file.name not in done:
+                    await db.execute(file.read_text("utf-8").encode())
+                    await db.execute("INSERT INTO migration (name) VALUES (%s)", (file.name,))
+    except (psycopg.OperationalError, OSError) as error:
+        raise Retry(f"PostgreSQL cannot be reached: {error}") from error

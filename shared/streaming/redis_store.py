@@ -1,0 +1,134 @@
+"""State of log-fed services: one Redis hash per input partition, rebuildable from the log.
+
+Fields: `@next` (next_offset), `@mark` (the rest of the mark), and one per state key. Redis may lose any suffix of its
+writes, or everything, never single keys: hence `noeviction`, and one script for the whole commit.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Generic
+
+import msgspec
+from aiokafka.structs import TopicPartition
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.streaming.errors import Retry, Stop
+from shared.streaming.records import Mark, Output, S, States
+from shared.streaming.store import Session
+
+# Compare-and-set: writes everything, or nothing when `@next` is not what was loaded ('' stands for missing).
+# HSET takes its fields in slices because Lua's unpack is limited to a few thousand values.
+_COMMIT = """
+local stored = redis.call('HGET', KEYS[1], '@next') or ''
+if stored ~= ARGV[1] then return 0 end
+for first = 2, #ARGV, 2000 do
+  redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 1999, #ARGV)))
+end
+return 1
+"""
+
+
+class RedisStore(Generic[S]):
+    """`service` prefixes the keys; the codec turns a state into bytes and back."""
+
+    publishes_first = True
+
+    def __init__(
+        self, redis: "Redis", service: str, encode: Callable[[S], bytes], decode: Callable[[bytes], S]
+    ) -> None:
+        # decode_responses is off, so every answer is bytes: the library's types cannot know.
+        self._redis: Any = redis
+        self._service = service
+        self._encode, self.decode = encode, decode
+        self._script = redis.register_script(_COMMIT)
+
+    def key(self, partition: TopicPartition) -> str:
+        return f"relief:{self._service}:{partition.topic}:{partition.partition}"
+
+    async def mark(self, partition: TopicPartition) -> Mark | None:
+        with _translated():
+            stored = await self._redis.hmget(self.key(partition), ["@next", "@mark"])
+        return _mark(stored[0], stored[1])
+
+    @asynccontextmanager
+    async def session(self, partition: TopicPartition, keys: Iterable[str]) -> AsyncIterator[Session[S]]:
+        wanted = list(keys)
+        with _translated():
+            stored = await self._redis.hmget(self.key(partition), ["@next", "@mark", *wanted])
+        decode = self.decode
+        values = {key: decode(value) for key, value in zip(wanted, stored[2:], strict=True) if value is not None}
+        yield _RedisSession(self, partition, _mark(stored[0], stored[1]), States(values))
+
+    async def read(self, partition: TopicPartition, keys: Sequence[str]) -> list[S | None]:
+        """Current states of some keys, for read APIs."""
+        with _translated():
+            stored = await self._redis.hmget(self.key(partition), list(keys))
+        return [None if value is None else self.decode(value) for value in stored]
+
+    async def restart(self, partition: TopicPartition, next_offset: int) -> None:
+        with _translated():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.delete(self.key(partition))
+                pipe.hset(self.key(partition), mapping={"@next": next_offset, "@mark": _pack(Mark(next_offset))})
+                await pipe.execute()
+
+    async def check(self) -> str | None:
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError) as error:
+            return f"Redis does not answer ({error}); start it or correct RELIEF_REDIS_URL."
+        return None
+
+    async def check_policy(self) -> None:
+        """Stop unless Redis keeps every key: a single evicted one would repeat money."""
+        with _translated():
+            policy = (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+        if policy != "noeviction":
+            raise Stop(f"Redis evicts keys (maxmemory-policy is {policy}); set maxmemory-policy to noeviction.")
+
+    async def write(self, partition: TopicPartition, expected: int | None, mark: Mark, changes: dict[str, S]) -> bool:
+        args: list[str | bytes | int] = ["" if expected is None else expected]
+        args += ["@next", mark.next_offset, "@mark", _pack(mark)]
+        encode = self._encode
+        for key, state in changes.items():
+            args += [key, encode(state)]
+        with _translated():
+            return bool(await self._script(keys=[self.key(partition)], args=args))
+
+
+class _RedisSession(Generic[S]):
+    def __init__(self, store: RedisStore[S], partition: TopicPartition, mark: Mark | None, states: States[S]) -> None:
+        self._store, self._partition = store, partition
+        self.mark, self.states = mark, states
+
+    async def commit(self, mark: Mark, outputs: Sequence[Output]) -> bool:
+        expected = self.mark.next_offset if self.mark else None
+        return await self._store.write(self._partition, expected, mark, self.states.changes())
+
+
+class _translated:  # reads as a phrase: with _translated()
+    """Any failure to talk to Redis passes: the batch is dropped and read again."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, RedisError | OSError):
+            raise Retry(f"Redis: {error}") from error
+
+
+def _pack(mark: Mark) -> bytes:
+    return msgspec.msgpack.encode((mark.last_offset, mark.digest, mark.watermarks))
+
+
+def _mark(next_offset: bytes | None, packed: bytes | None) -> Mark | None:
+    if next_offset is None or packed is None:
+        return None
+    last, seen, marks = msgspec.msgpack.decode(packed, type=tuple[int, bytes, dict[str, tuple[int, int]]])
+    return Mark(int(next_offset), last, seen, marks)
+
+
+def connect(url: str) -> "Redis":
+    """A client for bytes; retries inside the client are harmless, every write is a compare-and-set."""
+    return Redis.from_url(url, decode_responses=False, socket_timeout=10, socket_connect_timeout=5)

@@ -1,0 +1,85 @@
+"""Topics on the broker: created from the declaration, and checked against it."""
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from shared.contracts.topics import topics
+from shared.streaming.errors import Retry, Stop
+
+READY_SECONDS = 20.0
+
+
+async def ensure_topics(bootstrap: str, replication: int = 1) -> None:
+    """Create what is missing; Stop with a sentence where a partition count differs from the declared one.
+
+    Raises Retry when the broker does not answer.
+    """
+    declared = {name: topic for name, topic in topics().items() if not topic.planned}
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="relief-topics")
+    try:
+        await admin.start()
+        present = set(await admin.list_topics())
+        missing = [
+            NewTopic(
+                name=topic.name,
+                num_partitions=topic.partitions,
+                replication_factor=replication,
+                topic_configs={"cleanup.policy": "delete", "retention.ms": _retention(topic.retention)},
+            )
+            for name, topic in declared.items()
+            if name not in present
+        ]
+        if missing:
+            try:
+                await admin.create_topics(missing)
+            except TopicAlreadyExistsError:
+                pass  # another replica was quicker; the count is checked below
+        await _check(admin, {name: topic.partitions for name, topic in declared.items()})
+    except (KafkaError, OSError) as error:
+        raise Retry(f"Kafka at {bootstrap} cannot be reached: {error!r}") from error
+    finally:
+        await admin.close()
+
+
+async def check_topics(bootstrap: str, names: set[str]) -> None:
+    """Stop unless the topics are there with the declared partition counts: a changed count moves enterprises."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="relief-topics")
+    try:
+        await admin.start()
+        await _check(admin, {name: topics()[name].partitions for name in names})
+    except (KafkaError, OSError) as error:
+        raise Retry(f"Kafka at {bootstrap} cannot be reached: {error!r}") from error
+    finally:
+        await admin.close()
+
+
+async def _check(admin: AIOKafkaAdminClient, wanted: dict[str, int]) -> None:
+    deadline = asyncio.get_running_loop().time() + READY_SECONDS
+    while True:
+        found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(wanted))}
+        if all(found.get(name) == count for name, count in wanted.items()):
+            return
+        wrong = [name for name, count in wanted.items() if found.get(name, 0) not in (0, count)]
+        # Upstream belongs to the authorities: any number of partitions is right there.
+        wrong = [name for name in wrong if not name.startswith("upstream.")]
+        if wrong:
+            name = wrong[0]
+            raise Stop(
+                f"Topic {name} has {found[name]} partitions, {wanted[name]} are declared and fixed for life: "
+                "restore the topic, or move to a new cluster."
+            )
+        if all(found.get(name, 0) > 0 for name in wanted):
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            missing = sorted(name for name in wanted if not found.get(name))
+            raise Stop(
+                f"Topics are missing: {', '.join(missing)}. Create them with `relief up` or the deployment's job."
+            )
+        await asyncio.sleep(0.1)
+
+
+def _retention(policy: str) -> str:
+    """Milliseconds: for ever, or 60 days, longer than any outage we plan for."""
+    return "-1" if policy == "forever" else str(60 * 24 * 3600 * 1000)
