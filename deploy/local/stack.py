@@ -1,0 +1,306 @@
+"""The local stack: Kafka, Redis, PostgreSQL and the services, on 127.0.0.1, with all state in one directory.
+
+What commands and tests use. Every method may raise StackError, whose text is for the user.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from deploy.local import fetch_kafka, kafka_server, postgres_server, redis_server, services
+from deploy.local.bring_up import BringUp, Report
+from deploy.local.endings import end_manager, wait_gone
+from deploy.local.errors import StackError
+from deploy.local.program import Unit
+from deploy.local.record import Record, load, locked, save
+from deploy.local.status import Status, read_status
+from deploy.local.supervision import Guard, Supervisor, new_socket
+
+ROOT = fetch_kafka.ROOT
+DEFAULT_STATE = ROOT / ".local"
+DEFAULT_POLICY_PACK = "xinjiang-2020"
+SERVERS = {
+    kafka_server.PORT: kafka_server.VARIABLE,
+    redis_server.PORT: redis_server.VARIABLE,
+    postgres_server.PORT: postgres_server.VARIABLE,
+}
+# All that a stack writes into its state directory, except the lock and, in the default one, Kafka's jars.
+OWNED = ("logs", "run", "kafka", "redis", "postgres", "postgres.new", "secrets", "supervisor.sock", "stack.json")
+
+
+def _silent(_name: str, _phase: str) -> None:
+    """Reports nothing."""
+
+
+class Stack:
+    """One stack by its state directory. Several may run at the same time in different directories.
+
+    services: which of the declared ones to start; None: all, (): the three servers alone.
+    replicas: how many of a service, by name, where it is not what `declared` says.
+    prefer_defaults: False takes free ports at once and leaves the well-known ones to others (for tests).
+    declared: the file that lists the services. environ: the calling environment; it names external servers
+    (RELIEF_KAFKA_BOOTSTRAP, RELIEF_REDIS_URL, RELIEF_POSTGRES_URL), and services inherit it.
+    """
+
+    def __init__(
+        self,
+        state: Path = DEFAULT_STATE,
+        services: Sequence[str] | None = None,
+        *,
+        replicas: Mapping[str, int] | None = None,
+        prefer_defaults: bool = True,
+        declared: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.state = state.absolute()
+        self.environ = dict(os.environ if environ is None else environ)
+        self._declared_in = declared
+        self._services = services
+        self._replicas = dict(replicas or {})
+        self._prefer_defaults = prefer_defaults
+        self._guard: Guard | None = None
+
+    def up(
+        self,
+        *,
+        deadline_seconds: float = 90.0,
+        stay: bool = True,
+        after_ready: "Callable[[Stack], None] | None" = None,
+        report: Report = _silent,
+    ) -> bool:
+        """Starts what does not run yet; returns when all is ready. False: everything ran already.
+
+        When it fails or dies by whatever cause, what it started stops; a stack that ran before goes on. stay: the stack
+        outlives this process; else it stops when this process dies. after_ready: runs once all is ready, every
+        time, while other commands for this stack wait.
+        """
+        wanted = self._wanted()
+        self.state.mkdir(parents=True, exist_ok=True)
+        with locked(self.state) as lock:
+            record = load(self.state)
+            self._note_external(record)
+            if kafka_server.PORT not in record.external and not fetch_kafka.fetched():
+                report(kafka_server.PORT, "fetching its jars with Maven")
+                fetch_kafka.fetch()
+            guard, bring_up = None, None
+            try:
+                if not record.running:
+                    guard = self._start_manager(record, lock)
+                    record.services = {}
+                record.services |= {name: max(n, record.services.get(name, 0)) for name, n in wanted.items()}
+                save(self.state, record)
+                bring_up = self._bring_up(record, time.monotonic() + deadline_seconds, report)
+                self._bring_up_all(record, bring_up, report)
+                if after_ready is not None:
+                    after_ready(self)
+            except BaseException:
+                if guard is not None:
+                    guard.stop_everything()
+                    self._forget_manager(record)
+                elif bring_up is not None:
+                    bring_up.stop_started()
+                raise
+            if guard is not None and stay:
+                guard.let_stay()
+            elif guard is not None:
+                guard.keep_until_death()
+                self._guard = guard
+            return bool(bring_up.started)
+
+    def down(self, *, wipe: bool = False) -> bool:
+        """Stops what this state directory's `up` started, nothing else. False: nothing ran. wipe: deletes its data."""
+        if not (self.state / "stack.json").exists():
+            return False
+        with locked(self.state):
+            record = load(self.state)
+            ran = record.running
+            if ran and record.manager is not None:
+                end_manager(record.manager, Supervisor(self.state, record.socket, record.manager), last=tuple(SERVERS))
+            if self._guard is not None:
+                self._guard.stop_everything()
+                self._guard = None
+            self._forget_manager(record)
+            if wipe:
+                self._wipe(record)
+            return ran
+
+    def status(self) -> Status:
+        """What runs and answers now."""
+        return read_status(self.state, load(self.state), self._declared())
+
+    def environment(self, name: str | None = None, replica: int = 0) -> dict[str, str]:
+        """What a service's replica gets; without a name, what any program needs to reach the stack. After `up` only."""
+        return self._environment(load(self.state), name, replica)
+
+    def start_service(self, name: str, replica: int = 0, *, deadline_seconds: float = 90.0) -> None:
+        """Starts one replica (or one of the servers) and waits until it is ready. Harmless when it runs."""
+        with locked(self.state):
+            record = self._running_record()
+            if name not in SERVERS:
+                record.services[name] = max(record.services.get(name, 0), replica + 1)
+            bring_up = self._bring_up(record, time.monotonic() + deadline_seconds, _silent)
+            try:
+                bring_up.run([self._unit(record, name, replica)])
+            except BaseException:
+                bring_up.stop_started()
+                raise
+
+    def stop_service(self, name: str, replica: int = 0) -> None:
+        """Stops it as `down` would, and returns when it is gone."""
+        with locked(self.state):
+            record = self._running_record()
+            Supervisor(self.state, record.socket, record.manager).stop_programs([self._program(name, replica)])
+
+    def kill_service(
+        self, name: str, replica: int = 0, number: signal.Signals = signal.SIGKILL, *, restart: bool = True
+    ) -> None:
+        """Sends a signal. A service that dies of it is started again by the process manager, unless not `restart`:
+        then it has gone on return, and `start_service` starts it."""
+        record = self._running_record()
+        supervisor = Supervisor(self.state, record.socket, record.manager)
+        gone = supervisor.kill(self._program(name, replica), number, restart=restart)
+        if not restart:
+            wait_gone(gone)
+            supervisor.stop_programs([self._program(name, replica)])
+
+    def _wanted(self) -> dict[str, int]:
+        declared = self._declared()
+        names = list(declared) if self._services is None else list(self._services)
+        for name in [*names, *self._replicas]:
+            if name not in declared:
+                raise StackError(f"there is no service {name}; there are {', '.join(declared) or 'none'}")
+        return {name: self._replicas.get(name, declared[name].replicas) for name in names}
+
+    def _declared(self) -> dict[str, services.Service]:
+        return services.read(self._declared_in) if self._declared_in is not None else services.read()
+
+    def _note_external(self, record: Record) -> None:
+        named = {name: self.environ[variable] for name, variable in SERVERS.items() if self.environ.get(variable)}
+        if not record.running:
+            record.external = named
+            return
+        for name, address in named.items():
+            if record.external.get(name, address if address == self._address(record, name) else None) != address:
+                raise StackError(
+                    f"{SERVERS[name]} is {address}, but the stack in {self.state} runs with another {name}: "
+                    "run `relief down` first, or unset the variable"
+                )
+
+    def _start_manager(self, record: Record, lock: int) -> Guard:
+        self._forget_manager(record)
+        if postgres_server.PORT not in record.external:
+            self._place_postgres(record)
+        record.socket = new_socket(self.state)
+        guard, record.manager = Supervisor(self.state, record.socket).start(lock)
+        return guard
+
+    def _place_postgres(self, record: Record) -> None:
+        if record.annex is None and not (self.state / "postgres").exists():
+            annex = postgres_server.choose_annex(self.state)
+            record.annex = None if annex is None else str(annex)
+            save(self.state, record)
+        elif record.annex is not None and not Path(record.annex).is_dir():
+            raise StackError(
+                f"PostgreSQL's data was in {record.annex}, which is gone: run `relief down --wipe` to start afresh"
+            )
+
+    def _bring_up_all(self, record: Record, bring_up: BringUp, report: Report) -> None:
+        bring_up.run([self._unit(record, name, 0) for name in SERVERS])
+        report("topics", "creating")
+        self._prepare_services(record)
+        report("topics", "ready")
+        replicas = [(name, replica) for name, count in record.services.items() for replica in range(count)]
+        bring_up.run([self._unit(record, name, replica) for name, replica in replicas])
+
+    def _prepare_services(self, record: Record) -> None:
+        """Topics and keys: what services expect to be there."""
+        from shared.devkeys import write_development_keys
+        from shared.keyfiles import KeyFileError
+        from shared.streaming.errors import Retry, Stop
+        from shared.streaming.topics import ensure_topics
+
+        # In a thread of its own: the caller's may have an event loop.
+        with ThreadPoolExecutor(1) as pool:
+            topics = pool.submit(lambda: asyncio.run(ensure_topics(self._address(record, kafka_server.PORT))))
+            try:
+                write_development_keys(self.state / "secrets")
+                topics.result()
+            except (KeyFileError, Retry, Stop) as error:
+                raise StackError(str(error)) from error
+
+    def _bring_up(self, record: Record, deadline: float, report: Report) -> BringUp:
+        supervisor = Supervisor(self.state, record.socket, record.manager)
+        return BringUp(
+            self.state, record, supervisor, prefer_defaults=self._prefer_defaults, deadline=deadline, report=report
+        )
+
+    def _unit(self, record: Record, name: str, replica: int) -> Unit:
+        external = record.external.get(name)
+        match name:
+            case kafka_server.PORT:
+                return kafka_server.unit(self.state, external)
+            case redis_server.PORT:
+                return redis_server.unit(self.state, external)
+            case postgres_server.PORT:
+                annex = None if record.annex is None else Path(record.annex)
+                return postgres_server.unit(self.state, external, annex)
+        declared = self._declared()
+        if name not in declared:
+            raise StackError(f"there is no service {name}; there are {', '.join(declared) or 'none'}")
+        return services.unit(declared[name], replica, self._environment(record, name, replica), ROOT)
+
+    def _environment(self, record: Record, name: str | None, replica: int) -> dict[str, str]:
+        found = {"RELIEF_POLICY_PACK": DEFAULT_POLICY_PACK, **self.environ}
+        found["RELIEF_SECRETS_DIR"] = str(self.state / "secrets")
+        for server, variable in SERVERS.items():
+            found[variable] = self._address(record, server)
+        if name is not None:
+            found["RELIEF_INSTANCE"] = services.instance(name, replica)
+            port = record.ports.get(services.instance(name, replica))
+            if port is not None:
+                found["RELIEF_HTTP_PORT"] = str(port)
+        return found
+
+    def _address(self, record: Record, server: str) -> str:
+        if server in record.external:
+            return record.external[server]
+        if server not in record.ports:
+            raise StackError(f"the stack in {self.state} has no {server} yet: run `relief up`")
+        return _ADDRESS[server](record.ports)
+
+    def _running_record(self) -> Record:
+        record = load(self.state)
+        if not record.running:
+            raise StackError(f"the stack in {self.state} is not up: run `relief up`")
+        return record
+
+    def _program(self, name: str, replica: int) -> str:
+        return name if name in SERVERS else services.instance(name, replica)
+
+    def _forget_manager(self, record: Record) -> None:
+        if record.socket and Path(record.socket).parent != self.state:
+            shutil.rmtree(Path(record.socket).parent, ignore_errors=True)
+        record.manager, record.socket = None, ""
+        save(self.state, record)
+
+    def _wipe(self, record: Record) -> None:
+        if record.annex is not None:
+            shutil.rmtree(record.annex, ignore_errors=True)
+        for name in OWNED:
+            path = self.state / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+_ADDRESS: dict[str, Callable[[Mapping[str, int]], str]] = {
+    kafka_server.PORT: kafka_server.address,
+    redis_server.PORT: redis_server.url,
+    postgres_server.PORT: postgres_server.url,
+}
