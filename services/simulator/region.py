@@ -1,0 +1,41 @@
+"""The synthetic region: enterprises one after another, each with every fact that is true of it."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.simulator.contributions import contribution_facts, registration_facts
+from services.simulator.dues import application_facts, utility_facts
+from services.simulator.firm import Firm, draw_firm
+from services.simulator.labour import headcounts, labour_facts
+from services.simulator.wire import BillIssued, Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """`facts` are what the authorities know, each exactly once and right, in no particular order."""
+
+    firm: Firm
+    facts: tuple[Fact, ...]
+
+
+def enterprise(index: int, seed: int) -> Enterprise:
+    """Enterprise `index` of the region `seed`: the same one whatever the region's size."""
+    rng = random.Random(f"{seed}/{index}")  # noqa: S311 - a simulation, not a secret
+    firm = draw_firm(index, seed, rng)
+    counts = headcounts(firm, rng)
+    facts = registration_facts(firm, rng)
+    facts += labour_facts(firm, counts, rng)
+    facts += contribution_facts(firm, counts, rng)
+    bills = utility_facts(firm, rng)
+    utilities = dict.fromkeys(fact.data.utility for fact in bills if isinstance(fact.data, BillIssued))
+    facts += bills
+    facts += application_facts(firm, list(utilities), rng)
+    return Enterprise(firm, tuple(facts))
+
+
+def region(enterprises: int, seed: int) -> Iterator[Enterprise]:
+    """`enterprises` enterprises, one at a time; ValueError below 1."""
+    if enterprises < 1:
+        raise ValueError(f"a region needs at least one enterprise, not {enterprises}")
+    return (enterprise(index, seed) for index in range(enterprises))
