@@ -1,0 +1,40 @@
+"""The wiring of eligibility: facts in, decisions out, a read API."""
+
+import sys
+
+from services.eligibility import api, packs
+from services.eligibility.handlers import EligibilityFold, decode_state, encode_state
+from services.eligibility.settings import Settings
+from shared.access import TokenVerifier
+from shared.backings import on_redis
+from shared.contracts import topics
+from shared.limits import Limiter
+from shared.service import Input, Service, run
+from shared.streaming.publisher import Publisher
+
+NAME = "eligibility"
+GROUP = "relief-eligibility"
+
+
+def build(settings: Settings) -> Service:
+    """Everything put together, nothing started. Raises KeyFileError, and Stop for a policy pack that is not right."""
+    packs.installed()
+    backing, store = on_redis(settings.redis_url, NAME, encode_state, decode_state)
+    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    limiter = Limiter(settings.redis_url, NAME)
+    return Service(
+        NAME,
+        settings,
+        inputs=(Input(GROUP, (topics.FACTS,), EligibilityFold(packs.by_hash), backing),),
+        publisher=Publisher(settings.kafka_bootstrap, settings.instance or GROUP),
+        writes=(topics.DECISIONS,),
+        routers=(api.routes(store, packs.by_hash, verifier, limiter),),
+    )
+
+
+def main() -> int:
+    return run(NAME, Settings, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

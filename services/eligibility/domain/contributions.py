@@ -1,0 +1,82 @@
+"""M1, M4: "from February, the contributions of three social insurance units for small and medium-sized enterprises,
+such as pension, unemployment and work injury, will be exempted for a period of no more than five months", and
+"reducing medical insurance premiums": one rule, with a rate per insurance.
+"""
+
+from datetime import date
+
+from services.eligibility.domain import reasons
+from services.eligibility.domain.pack import Pack, Timeline
+from services.eligibility.domain.state import Enterprise, Registration
+from services.eligibility.domain.verdict import Verdict, deregistered_before, group, size_class, standing
+from shared.money import share_half_up
+
+
+def exemption(enterprise: Enterprise, key: str, pack: Pack) -> Verdict | None:
+    """The employer part waived for one insurance and month; None: no decision (yet)."""
+    basis = _basis(enterprise, key, pack)
+    if basis is None:
+        return None
+    first, registration, timelines = basis
+    size = size_class(registration, pack)
+    kept = enterprise.assessments[key]
+    due_fen = sum(assessment.employer_amount_fen for assessment in kept.values())
+    relief = timelines[group(size)]
+    rate_bp = relief.on(first)
+    denials = deregistered_before(enterprise, first, pack)
+    if rate_bp is None:
+        denials.insert(0, reasons.not_sme(size, first, timelines["sme"].citation))
+    if due_fen == 0:
+        denials.append(reasons.nothing_due(key, relief.citation))
+    return Verdict(
+        measure="exemption",
+        key=key,
+        outcome="denied" if denials else "granted",
+        amount_fen=0 if denials or rate_bp is None else share_half_up(due_fen, rate_bp),
+        effective_on=first,
+        reasons=tuple(denials),
+        facts=(*standing(registration, enterprise), *sorted(a.fact for a in kept.values())),
+        prefecture=registration.prefecture,
+        size_class=size,
+    )
+
+
+def contribution_return(enterprise: Enterprise, key: str, pack: Pack, made_before: bool) -> Verdict | None:
+    """What was paid beyond what is still due after the exemption; made once something is returnable."""
+    waived = exemption(enterprise, key, pack)
+    if waived is None:
+        return None
+    kept = enterprise.assessments[key]
+    payments = [payment for known in kept for payment in enterprise.payments.get(known, {}).values()]
+    returnable_fen = 0
+    if waived.outcome == "granted":
+        due_fen = sum(assessment.employer_amount_fen for assessment in kept.values())
+        paid_fen = sum(payment.amount_fen for payment in payments)
+        returnable_fen = max(0, paid_fen - (due_fen - waived.amount_fen))
+    if returnable_fen == 0 and not made_before:
+        return None
+    return Verdict(
+        measure="contribution_return",
+        key=key,
+        outcome=waived.outcome,
+        amount_fen=returnable_fen,
+        effective_on=waived.effective_on,
+        reasons=waived.reasons,
+        facts=(*waived.facts, *sorted(payment.fact for payment in payments)),
+        prefecture=waived.prefecture,
+        size_class=waived.size_class,
+        payee=enterprise.payee() if returnable_fen else None,
+    )
+
+
+def _basis(enterprise: Enterprise, key: str, pack: Pack) -> tuple[date, Registration, dict[str, Timeline[int]]] | None:
+    """First day, registration in force on it, and the insurance's rates; None where nothing is decided."""
+    insurance, _, period = key.partition("/")
+    timelines = pack.contributions.rates.get(insurance)
+    if timelines is None or key not in enterprise.assessments:
+        return None
+    first = date(int(period[:4]), int(period[5:7]), 1)
+    if all(timeline.on(first) is None for timeline in timelines.values()):
+        return None
+    registration = enterprise.registration_on(first)
+    return None if registration is None else (first, registration, timelines)

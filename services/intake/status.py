@@ -1,0 +1,63 @@
+"""What became of holdover applications: a small fold over `relief.decisions.v1`, for intake's own API."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from shared.contracts.decisions import DecisionMade
+from shared.contracts.registry import decoder
+from shared.contracts.topics import DECISIONS
+from shared.streaming.records import Cause, Output, Raw, States
+
+# Most decisions are no answers to applications; this keeps their decoding out of intake's time.
+_HOLDOVER = b'"measure":"holdover"'
+
+
+class Decided(Struct, array_like=True, frozen=True):
+    """The highest revision seen of one application's decision."""
+
+    revision: int
+    outcome: str
+    reasons: list[tuple[str, str, str]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Decided)
+
+
+def encode_state(state: Decided) -> bytes:
+    return _encoder.encode(state)
+
+
+def decode_state(stored: bytes) -> Decided:
+    return _decoder.decode(stored)
+
+
+class StatusFold:
+    """Keeps the latest outcome per application; publishes nothing."""
+
+    def __init__(self) -> None:
+        self._decoder = decoder(DECISIONS)
+
+    def decode(self, record: Raw) -> DecisionMade | None:
+        if record.value is None or _HOLDOVER not in record.value:
+            return None
+        event = self._decoder.validate_json(record.value)
+        return event if isinstance(event, DecisionMade) and event.data.measure == "holdover" else None
+
+    def keys(self, fact: DecisionMade | None) -> Iterable[str]:
+        return () if fact is None else (fact.data.key,)
+
+    def cause(self, fact: DecisionMade | None) -> Cause | None:
+        return None  # the highest revision wins: repeats are harmless without a watermark
+
+    def step(self, states: States[Decided], fact: DecisionMade | None, record: Raw) -> Sequence[Output]:
+        if fact is None:
+            return ()
+        decision = fact.data
+        known = states.get(decision.key)
+        if known is None or known.revision < decision.revision:
+            reasons = [(reason.code, reason.text.zh, reason.text.en) for reason in decision.reasons]
+            states.put(decision.key, Decided(decision.revision, decision.outcome, reasons))
+        return ()
