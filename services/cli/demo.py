@@ -1,0 +1,211 @@
+"""`relief demo`: a synthetic region through every service on real servers, and the proof that its money balances."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from deploy.local.errors import StackError
+from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
+from services.cli.conservation import Findings, check
+from services.cli.draining import drained
+from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
+from services.cli.log import read, send
+from services.cli.operate import SHANGHAI, first_operations, operate
+from services.cli.reconcile import as_document, print_findings, totals_differing
+from services.cli.terminal import CommandError, bar, err, out, print_json, sentence_on_failure
+from services.cli.upstream import write_region
+from services.intake.operations import day_started
+from services.simulator.manifest import Manifest, read_manifest
+from services.simulator.records import RawRecord, records
+from shared.contracts.registry import decoder
+from shared.contracts.topics import REJECTED, UPSTREAM
+from shared.money import yuan
+
+# Before the window, then its months; a day starts once everything before it has drained.
+FIRST_DAY = date(2020, 1, 31)
+DAYS = (date(2020, 2, 1), date(2020, 3, 1), date(2020, 4, 1), date(2020, 5, 1), date(2020, 6, 1), date(2020, 7, 1))
+LAST_DAY = date(2020, 7, 31)
+# Marks a state directory as a demo's, which the next demo may wipe.
+MARKER = "demo.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one demo showed; seconds are of the run, from the first record sent to the last posting."""
+
+    findings: Findings
+    differences: list[Any]
+    rejected: Counter[str]
+    expected_rejected: dict[str, int]
+    accounts: list[dict[str, Any]]
+    records: int
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        return not self.differences and dict(self.rejected) == self.expected_rejected
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+@sentence_on_failure
+def demo(
+    enterprises: Annotated[int, typer.Option(min=1, help="how many enterprises the region has")] = 2000,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same region")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="leave the stack up afterwards, to look around")] = False,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Run a region's relief on real servers, from upstream events to balanced money; exit 0 only if it balances."""
+    stack = Stack(state)
+    _clear(stack)
+    stack.state.mkdir(parents=True, exist_ok=True)
+    (stack.state / MARKER).write_text(json.dumps({"enterprises": enterprises, "seed": seed}))
+    err.print("Starting Kafka, Redis, PostgreSQL and the services ...")
+    try:
+        with bar("starting") as progress:
+            stack.up(
+                stay=keep,
+                after_ready=_activate,
+                report=lambda name, phase: progress.update(progress.task_ids[0], description=f"{name}: {phase}"),
+            )
+        outcome = _run(installation(state), enterprises, seed)
+    except StackError as error:
+        raise CommandError(str(error)) from error
+    finally:
+        if not keep:
+            err.print("Stopping the stack ...")
+            stack.down()
+    _print(outcome, as_json)
+    if keep:
+        err.print("The stack is still up: try `relief status`, `relief trace USCC`, `relief reconcile`, `relief down`.")
+    if not outcome.holds:
+        raise typer.Exit(1)
+
+
+def _clear(stack: Stack) -> None:
+    """A demo starts empty. What an earlier demo left is wiped; anybody else's data is refused."""
+    if (stack.state / MARKER).exists():
+        stack.down(wipe=True)
+        (stack.state / MARKER).unlink(missing_ok=True)
+    elif (stack.state / "stack.json").exists():
+        raise CommandError(
+            f"{stack.state} holds a stack that is not a demo's. Use `relief demo --state DIR` with another directory, "
+            "or delete it with `relief down --wipe`."
+        )
+
+
+def _activate(stack: Stack) -> None:
+    environment = stack.environment()
+    pack = environment.get("RELIEF_POLICY_PACK", DEFAULT_POLICY_PACK)
+    # In a thread: `up` may be called from a program with an event loop of its own.
+    run(operate(environment["RELIEF_KAFKA_BOOTSTRAP"], first_operations(pack, FIRST_DAY)))
+
+
+def _run(found: Installation, enterprises: int, seed: int) -> Outcome:
+    directory = Path(tempfile.mkdtemp(prefix="relief-demo-"))
+    try:
+        write_region(enterprises, seed, directory)
+        manifest = read_manifest(directory)
+        started = time.monotonic()
+        sent = run(_stream(found, directory, manifest))
+        seconds = time.monotonic() - started
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    with bar("checking conservation"):
+        findings, rejected = run(_read_back(found))
+    accounts = found.get("ledger", "/v1/trial-balance")["accounts"]
+    differences = findings.differences + totals_differing(found, findings)
+    expected = dict(sorted(manifest.rejected.items()))
+    return Outcome(findings, differences, rejected, expected, accounts, sent, seconds)
+
+
+async def _stream(found: Installation, directory: Path, manifest: Manifest) -> int:
+    """Send the region month by month, in order of arrival, and let each month drain before the next day starts."""
+    sources = {topic: _Arrivals(records(directory, topic)) for topic in UPSTREAM}
+    total = sum(manifest.lines.values()) + sum(manifest.raw_records.values())
+    sent = 0
+    with bar("streaming the region", total) as progress:
+        for day in (*DAYS, LAST_DAY, None):
+            if day is not None:
+                progress.update(progress.task_ids[0], description=f"streaming up to {day}")
+            for topic, source in sources.items():
+                sent += await send(
+                    found.kafka, topic, source.before(day), lambda n: progress.advance(progress.task_ids[0], n)
+                )
+            await drained(found)
+            if day is not None:
+                await operate(found.kafka, [day_started(day, datetime.now(SHANGHAI))])
+        await drained(found)
+    return sent
+
+
+class _Arrivals:
+    """One topic's records in order of arrival, cut at days: a late record comes when it came, whatever its own time."""
+
+    def __init__(self, source: Iterator[RawRecord]) -> None:
+        self._source = source
+        self._next = next(source, None)
+
+    def before(self, day: date | None) -> Iterator[RawRecord]:
+        """Up to the first record of `day` or later; None: all the rest."""
+        end = None if day is None else datetime.combine(day, datetime.min.time(), SHANGHAI).timestamp() * 1000
+        while self._next is not None and (end is None or self._next.time_ms < end):
+            yield self._next
+            self._next = next(self._source, None)
+
+
+async def _read_back(found: Installation) -> tuple[Findings, Counter[str]]:
+    findings = await check(found.kafka)
+    adapter, seen = decoder(REJECTED), set()
+    rejected: Counter[str] = Counter()
+    async for record in read(found.kafka, REJECTED):
+        event = adapter.validate_json(record.value or b"")
+        if event.id not in seen:
+            seen.add(event.id)
+            rejected[event.data.code] += 1
+    return findings, rejected
+
+
+def _print(outcome: Outcome, as_json: bool) -> None:
+    rate = outcome.records / outcome.seconds
+    if as_json:
+        document = as_document(outcome.findings, outcome.differences)
+        document |= {
+            "holds": outcome.holds,
+            "records": outcome.records,
+            "seconds": round(outcome.seconds, 1),
+            "rejected": dict(sorted(outcome.rejected.items())),
+            "corrupted": outcome.expected_rejected,
+            "accounts": outcome.accounts,
+        }
+        print_json(document)
+        return
+    out.print(
+        f"{outcome.records:,} records in {timedelta(seconds=round(outcome.seconds))}, {rate:,.0f} a second, with a stop "
+        "at each month's end."
+    )
+    table = Table("account", "debit CNY", "credit CNY", "balance CNY", title="Ledger")
+    for account in outcome.accounts:
+        amounts = (account["debit_fen"], account["credit_fen"], account["balance_fen"])
+        table.add_row(account["account"], *(yuan(amount) for amount in amounts))
+    out.print(table)
+    table = Table("code", "rejected", "corrupted by the simulator", title="Rejected")
+    for code in sorted(outcome.rejected.keys() | outcome.expected_rejected):
+        table.add_row(code, str(outcome.rejected[code]), str(outcome.expected_rejected.get(code, 0)))
+    out.print(table)
+    if dict(outcome.rejected) != outcome.expected_rejected:
+        out.print("Rejected and corrupted records differ.", style="bold red")
+    print_findings(outcome.findings, outcome.differences)

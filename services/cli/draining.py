@@ -1,0 +1,71 @@
+"""Waiting until everything sent has gone all the way: upstream to facts, decisions, money events, postings."""
+
+import asyncio
+import time
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+
+from services.cli.installation import Installation
+from services.cli.log import partition_numbers
+from services.cli.terminal import CommandError
+from shared.contracts.topics import DECISIONS, topics
+
+# In the order in which records pass through them, so that one clean pass over all means drained.
+GROUPS = {
+    "relief-intake": "intake",
+    "relief-eligibility": "eligibility",
+    "relief-payments": "payments",
+    "relief-ledger": "ledger",
+}
+POLL_SECONDS = 0.2
+SILENT_SECONDS = 120.0
+
+
+async def drained(found: Installation) -> None:
+    """Return when no group lags and the relay has nothing to publish; CommandError when nothing moves for long."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=found.kafka)
+    consumer: "AIOKafkaConsumer[bytes, bytes]" = AIOKafkaConsumer(bootstrap_servers=found.kafka)
+    await admin.start()
+    await consumer.start()
+    try:
+        numbers = await partition_numbers(found.kafka, [name for group in GROUPS for name in _read_by(group)])
+        last, moved = None, time.monotonic()
+        while True:
+            lags = {group: await _lag(admin, consumer, group, numbers) for group in GROUPS}
+            relayed = await asyncio.to_thread(_unrelayed, found)
+            if relayed == 0 and not any(lags.values()):
+                return
+            if (lags, relayed) != last:
+                last, moved = (lags, relayed), time.monotonic()
+            if time.monotonic() - moved > SILENT_SECONDS:
+                waiting = ", ".join(f"{GROUPS[group]} has {lag:,} to do" for group, lag in lags.items() if lag)
+                raise CommandError(f"Nothing has moved for {SILENT_SECONDS:.0f} seconds: {waiting}. See `relief logs`.")
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+def _read_by(group: str) -> list[str]:
+    """The topics of a service's main group; intake's status group, which carries no money, reads the decisions."""
+    service = GROUPS[group]
+    names = [topic.name for topic in topics().values() if service in topic.readers and not topic.planned]
+    return [name for name in names if (service, name) != ("intake", DECISIONS)]
+
+
+async def _lag(
+    admin: AIOKafkaAdminClient, consumer: "AIOKafkaConsumer[bytes, bytes]", group: str, numbers: dict[str, list[int]]
+) -> int:
+    """Records of the group's topics that it has not yet told Kafka to be done."""
+    names = _read_by(group)
+    partitions = [TopicPartition(name, n) for name in names for n in numbers[name]]
+    ends = await consumer.end_offsets(partitions)
+    done = await admin.list_consumer_group_offsets(group)
+    return sum(end - max(0, done[where].offset if where in done else 0) for where, end in ends.items())
+
+
+def _unrelayed(found: Installation) -> int:
+    totals = found.get("payments", "/v1/totals")
+    return int(totals["events_told"] - totals["events_relayed"])

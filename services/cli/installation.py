@@ -1,0 +1,67 @@
+"""The installation a command talks to: the local stack by its state directory, and its services over HTTP."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import httpx
+import typer
+
+from deploy.local.errors import StackError
+from deploy.local.stack import DEFAULT_STATE, Stack
+from services.cli.terminal import CommandError
+from shared.devkeys import issue_development_token
+
+R = TypeVar("R")
+State = Annotated[Path, typer.Option("--state", envvar="RELIEF_STATE", help="The directory of the stack's state.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+__all__ = ["DEFAULT_STATE", "AsJson", "Installation", "State", "installation", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Addresses of what runs; `secrets` holds the keys of the development issuer."""
+
+    kafka: str
+    urls: dict[str, str]
+    secrets: Path
+
+    def token(self, role: str = "operator", uscc: str | None = None) -> str:
+        return issue_development_token(self.secrets, role, f"relief-{role}", uscc)
+
+    def get(self, service: str, path: str, **parameters: str) -> Any:
+        """JSON of a service's read API, or None for 404; CommandError with a sentence otherwise."""
+        url = self.urls.get(service)
+        if url is None:
+            raise CommandError(f"The service {service} does not run; see `relief status`.")
+        try:
+            answer = httpx.get(
+                f"{url}{path}", params=parameters, headers={"Authorization": f"Bearer {self.token()}"}, timeout=60.0
+            )
+        except httpx.HTTPError as error:
+            raise CommandError(f"{service} at {url} does not answer: {error}; see `relief status`.") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.is_error:
+            raise CommandError(f"{service} answers {answer.status_code}: {answer.text}")
+        return answer.json()
+
+
+def installation(state: Path) -> Installation:
+    """The running installation; CommandError when it is not up."""
+    stack = Stack(state)
+    try:
+        status = stack.status()
+    except StackError as error:
+        raise CommandError(str(error)) from error
+    if status.kafka is None:
+        raise CommandError(f"The stack in {state} is not up; start it with `relief up`.")
+    urls = {name: service.url for name, service in status.services.items() if service.url is not None}
+    return Installation(status.kafka, urls, stack.state / "secrets")
+
+
+def run(work: Coroutine[Any, Any, R]) -> R:
+    """A command's asynchronous part."""
+    return asyncio.run(work)

@@ -1,0 +1,38 @@
+"""The wiring of the ledger: money events in, postings, a read API."""
+
+import sys
+from pathlib import Path
+
+from services.ledger import api
+from services.ledger.handlers import LedgerFold
+from services.ledger.settings import Settings
+from services.ledger.store.rows import PostingRows
+from shared.access import TokenVerifier
+from shared.backings import on_postgres
+from shared.contracts import topics
+from shared.service import Input, Service, run
+
+SCHEMA = "ledger"
+GROUP = "relief-ledger"
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
+
+
+def build(settings: Settings) -> Service:
+    """Everything put together, nothing started. Raises KeyFileError."""
+    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    backing, pool = on_postgres(settings.postgres_url, SCHEMA, PostingRows(), MIGRATIONS)
+    reads = (topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS)
+    return Service(
+        "ledger",
+        settings,
+        inputs=(Input(GROUP, reads, LedgerFold(), backing),),
+        routers=(api.routes(pool, verifier),),
+    )
+
+
+def main() -> int:
+    return run("ledger", Settings, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

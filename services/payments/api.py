@@ -1,0 +1,181 @@
+"""What payments holds, to read: one enterprise's money for its story, and totals for reconciliation."""
+
+from typing import Annotated, LiteralString
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from services.payments.domain.refund import PROGRAMMES
+from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.contracts.vocabulary import Uscc
+from shared.ids import decision_id, exemption_id
+from shared.snapshot import snapshot
+from shared.streaming.postgres_store import Pool
+
+
+class ExemptionHeld(BaseModel):
+    """One insurance and period; `amount_fen` is waived now, `prefecture` is where, none while it is 0."""
+
+    exemption_id: str
+    insurance: str
+    period: str
+    amount_fen: int
+    prefecture: str | None
+    revision: int
+    decision_id: str
+
+
+class RefundHeld(BaseModel):
+    """What is due for one (measure, key): the sum of its payments that are not cancelled."""
+
+    measure: str
+    programme: str
+    key: str
+    amount_fen: int
+    revision: int
+    decision_id: str
+
+
+class PaymentHeld(BaseModel):
+    """One payment; `decision_id` authorised it. The payee is sealed and not shown."""
+
+    payment_id: str
+    measure: str
+    programme: str
+    key: str
+    number: int
+    amount_fen: int
+    state: str
+    prefecture: str
+    decision_id: str
+
+
+class EnterpriseMoney(BaseModel):
+    """Everything held for one enterprise, also what is 0 by now; empty lists when nothing was ever decided."""
+
+    uscc: str
+    exemptions: list[ExemptionHeld]
+    refunds: list[RefundHeld]
+    payments: list[PaymentHeld]
+
+
+class Total(BaseModel):
+    """One sum. `kind` is exemptions, refunds (what is due) or payments; `purpose` an insurance or a programme.
+
+    `state` is of payments, null for the others; `count` counts what is above 0, and every payment.
+    """
+
+    kind: str
+    purpose: str
+    state: str | None
+    count: int
+    amount_fen: int
+
+
+class Totals(BaseModel):
+    """All from one moment. `events_told` are stored, of which the ledger topics have at least `events_relayed`."""
+
+    totals: list[Total]
+    events_told: int
+    events_relayed: int
+
+
+def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
+    """The read API."""
+    router = APIRouter(prefix="/v1")
+    of_enterprise = require(verifier, "enterprise", "liaison", "approver", "auditor", "operator", "service")
+    of_all = require(verifier, "auditor", "operator", "service")
+
+    @router.get("/enterprises/{uscc}/payments")
+    async def enterprise_payments(uscc: Uscc, caller: Annotated[Principal, Depends(of_enterprise)]) -> EnterpriseMoney:
+        if not caller.may_act_for(uscc):
+            raise forbidden("An enterprise reads its own payments only.")
+        return await _enterprise(pool, uscc)
+
+    @router.get("/totals", dependencies=[Depends(of_all)])
+    async def totals() -> Totals:
+        return await _totals(pool)
+
+    return router
+
+
+async def _enterprise(pool: Pool, uscc: str) -> EnterpriseMoney:
+    async with snapshot(pool) as db:
+        exemptions = await (await db.execute(_EXEMPTIONS, (uscc,))).fetchall()
+        refunds = await (await db.execute(_REFUNDS, (uscc,))).fetchall()
+        payments = await (await db.execute(_PAYMENTS, (uscc,))).fetchall()
+    return EnterpriseMoney(
+        uscc=uscc,
+        exemptions=[_exemption(uscc, *row) for row in exemptions],
+        refunds=[
+            RefundHeld(
+                measure=measure,
+                programme=PROGRAMMES[measure],
+                key=key,
+                amount_fen=amount_fen,
+                revision=revision,
+                decision_id=decision_id(uscc, measure, key, revision),
+            )
+            for measure, key, amount_fen, revision in refunds
+        ],
+        payments=[
+            PaymentHeld(
+                payment_id=identity,
+                measure=measure,
+                programme=PROGRAMMES[measure],
+                key=key,
+                number=number,
+                amount_fen=amount_fen,
+                state=state,
+                prefecture=prefecture,
+                decision_id=decision,
+            )
+            for identity, measure, key, number, amount_fen, state, prefecture, decision in payments
+        ],
+    )
+
+
+def _exemption(
+    uscc: str, insurance: str, period: str, amount_fen: int, prefecture: str | None, revision: int
+) -> ExemptionHeld:
+    key = f"{insurance}/{period}"
+    return ExemptionHeld(
+        exemption_id=exemption_id(uscc, key),
+        insurance=insurance,
+        period=period,
+        amount_fen=amount_fen,
+        prefecture=prefecture,
+        revision=revision,
+        decision_id=decision_id(uscc, "exemption", key, revision),
+    )
+
+
+async def _totals(pool: Pool) -> Totals:
+    async with snapshot(pool) as db:
+        rows = await (await db.execute(_TOTALS)).fetchall()
+        events = await (await db.execute(_EVENTS)).fetchone()
+    assert events is not None
+    totals = [
+        # Sums come as decimals, for they could outgrow 64 bits.
+        Total(kind=kind, purpose=PROGRAMMES.get(name, name), state=state, count=count, amount_fen=int(amount))
+        for kind, name, state, count, amount in rows
+    ]
+    return Totals(totals=totals, events_told=events[0], events_relayed=events[1])
+
+
+_EXEMPTIONS: LiteralString = """
+    SELECT insurance, period, amount_fen, prefecture, revision FROM exemption WHERE uscc = %s
+    ORDER BY period, insurance"""
+_REFUNDS: LiteralString = """
+    SELECT measure, key, amount_fen, revision FROM refund WHERE uscc = %s ORDER BY measure, key"""
+_PAYMENTS: LiteralString = """
+    SELECT payment_id, measure, key, number, amount_fen, state, prefecture, decision_id FROM payment WHERE uscc = %s
+    ORDER BY measure, key, number"""
+_TOTALS: LiteralString = """
+    SELECT 'exemptions', insurance, NULL, count(*), sum(amount_fen) FROM exemption WHERE amount_fen > 0 GROUP BY 2
+    UNION ALL
+    SELECT 'refunds', measure, NULL, count(*), sum(amount_fen) FROM refund WHERE amount_fen > 0 GROUP BY 2
+    UNION ALL
+    SELECT 'payments', measure, state, count(*), sum(amount_fen) FROM payment GROUP BY 2, 3
+    ORDER BY 1, 2, 3"""
+_EVENTS: LiteralString = "SELECT last, relayed FROM outbox_counter, outbox_pointer"

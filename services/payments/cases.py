@@ -1,0 +1,59 @@
+"""Records of `relief.decisions.v1` for this service's tests, made with the contract's own models."""
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from shared.contracts import topics
+from shared.contracts.decisions import DayPassedOn, DecisionMade
+from shared.ids import decision_id, derived
+from shared.streaming.records import Record
+from shared.uscc import with_check_character
+
+TIME = datetime(2020, 2, 20, 9, 30, tzinfo=timezone(timedelta(hours=8)))
+PAYEE = "e30.a.b.c.d"
+
+
+def enterprise(number: int) -> str:
+    """A valid unified social credit code."""
+    return with_check_character(f"91650100MA{number:07d}")
+
+
+def made(
+    uscc: str, measure: str, key: str, revision: int, amount_fen: int, *, offset: int = 0, partition: int = 3,
+    prefecture: str | None = "650100", outcome: str | None = None, payee: str | None = None, **changed: Any,
+) -> Record:  # fmt: skip
+    """A decision; granted when `amount_fen` is above 0. `offset` also numbers its cause, as eligibility does."""
+    data: dict[str, Any] = {
+        "origin": {"topic": topics.FACTS, "partition": partition, "offset": offset, "index": 0},
+        "decision_id": decision_id(uscc, measure, key, revision),
+        "uscc": uscc,
+        "measure": measure,
+        "key": key,
+        "prefecture": prefecture,
+        "size_class": "small",
+        "revision": revision,
+        "outcome": outcome or ("granted" if amount_fen else "denied"),
+        "amount_fen": amount_fen,
+        "delta_fen": 0,
+        "effective_on": date(2020, 2, 1),
+        "reasons": [],
+        "facts": [],
+        "policy": {"pack": "xinjiang-2020", "version": "1", "sha256": "0" * 64},
+        "payee_sealed": PAYEE if payee else None,
+        "payee_digest": derived(payee) if payee else None,
+    } | changed
+    event = DecisionMade.model_validate(_envelope(data["decision_id"], uscc, data))
+    return Record(topics.DECISIONS, partition, offset, uscc.encode(), event.model_dump_json().encode())
+
+
+def day(started: date, *, offset: int = 0, partition: int = 3) -> Record:
+    """A day passed on."""
+    origin = {"topic": topics.FACTS, "partition": partition, "offset": offset, "index": 0}
+    event = DayPassedOn.model_validate(
+        _envelope(f"day-{started}", f"day-{started}", {"origin": origin, "date": started})
+    )
+    return Record(topics.DECISIONS, partition, offset, b"day", event.model_dump_json().encode())
+
+
+def _envelope(identity: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"id": identity, "source": "/relief/eligibility", "subject": subject, "time": TIME, "data": data}

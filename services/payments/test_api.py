@@ -1,0 +1,143 @@
+"""The read API on a real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from aiokafka.structs import TopicPartition
+from fastapi import FastAPI
+
+from services.payments import api
+from services.payments.app import MIGRATIONS, SCHEMA
+from services.payments.cases import enterprise, made
+from services.payments.domain.state import Held
+from services.payments.store.rows import PaymentRows
+from services.payments.store.test_rows import take
+from shared import problems
+from shared.access import TokenVerifier
+from shared.contracts import topics
+from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token, write_development_keys
+from shared.ids import decision_id, exemption_id, payment_id
+from shared.streaming.postgres_store import PostgresStore, connect, migrate
+
+pytestmark = pytest.mark.integration
+USCC, OTHER = enterprise(1), enterprise(2)
+PENSION = "pension/2020-02"
+
+
+@pytest.fixture
+async def client(database: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    write_development_keys(tmp_path)
+    await migrate(database, SCHEMA, MIGRATIONS)
+    async with connect(database, SCHEMA) as pool:
+        store: PostgresStore[Held] = PostgresStore(pool, SCHEMA, PaymentRows())
+        partition = TopicPartition(topics.DECISIONS, 3)
+        await store.restart(partition, 0)
+        await take(
+            store,
+            partition,
+            [
+                made(USCC, "exemption", PENSION, 1, 700, offset=1),
+                made(OTHER, "exemption", PENSION, 1, 50, offset=2),
+                made(USCC, "exemption", "medical/2020-02", 1, 0, offset=3),
+                made(USCC, "refund", "2019", 1, 100, offset=4, payee="Ali"),
+                made(USCC, "refund", "2019", 2, 60, offset=5, payee="Ali"),
+            ],
+        )
+        app = FastAPI()
+        problems.install(app)
+        app.include_router(api.routes(pool, TokenVerifier(tmp_path / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://payments") as client:
+            client.extensions = {"keys": tmp_path}  # type: ignore[attr-defined]
+            yield client
+
+
+def bearer(client: httpx.AsyncClient, role: str, uscc: str | None = None) -> dict[str, str]:
+    keys = client.extensions["keys"]  # type: ignore[attr-defined]
+    return {"Authorization": f"Bearer {issue_development_token(keys, role, 'someone', uscc)}"}
+
+
+async def test_an_enterprises_money(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/v1/enterprises/{USCC}/payments", headers=bearer(client, "enterprise", USCC))
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "uscc": USCC,
+        "exemptions": [
+            {
+                "exemption_id": exemption_id(USCC, f"{insurance}/2020-02"),
+                "insurance": insurance,
+                "period": "2020-02",
+                "amount_fen": amount,
+                "prefecture": place,
+                "revision": 1,
+                "decision_id": decision_id(USCC, "exemption", f"{insurance}/2020-02", 1),
+            }
+            for insurance, amount, place in (("medical", 0, None), ("pension", 700, "650100"))
+        ],
+        "refunds": [
+            {
+                "measure": "refund",
+                "programme": "job_stabilisation",
+                "key": "2019",
+                "amount_fen": 60,
+                "revision": 2,
+                "decision_id": decision_id(USCC, "refund", "2019", 2),
+            }
+        ],
+        "payments": [
+            {
+                "payment_id": payment_id(USCC, "refund", "2019", number),
+                "measure": "refund",
+                "programme": "job_stabilisation",
+                "key": "2019",
+                "number": number,
+                "amount_fen": amount,
+                "state": state,
+                "prefecture": "650100",
+                "decision_id": decision_id(USCC, "refund", "2019", number),
+            }
+            for number, amount, state in ((1, 100, "cancelled"), (2, 60, "authorised"))
+        ],
+    }
+
+
+async def test_totals(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/totals", headers=bearer(client, "auditor"))
+    rows = [tuple(row.values()) for row in answer.json()["totals"]]
+    assert rows == [
+        ("exemptions", "pension", None, 2, 750),
+        ("payments", "job_stabilisation", "authorised", 1, 60),
+        ("payments", "job_stabilisation", "cancelled", 1, 100),
+        ("refunds", "job_stabilisation", None, 1, 60),
+    ]
+    assert (answer.json()["events_told"], answer.json()["events_relayed"]) == (5, 0)
+
+
+@pytest.mark.parametrize("role", ["liaison", "approver", "auditor", "operator", "service"])
+async def test_officers_read_any_enterprise_and_an_unknown_one_has_nothing(
+    client: httpx.AsyncClient, role: str
+) -> None:
+    answer = await client.get(f"/v1/enterprises/{enterprise(9)}/payments", headers=bearer(client, role))
+    assert answer.json() == {"uscc": enterprise(9), "exemptions": [], "refunds": [], "payments": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "uscc", "status"),
+    [
+        (f"/v1/enterprises/{USCC}/payments", "enterprise", OTHER, 403),
+        (f"/v1/enterprises/{USCC}/payments", "enterprise", None, 403),
+        (f"/v1/enterprises/{USCC}/payments", "preparer", None, 403),
+        (f"/v1/enterprises/{USCC[:-1]}/payments", "auditor", None, 422),
+        ("/v1/totals", "enterprise", USCC, 403),
+        ("/v1/totals", "liaison", None, 403),
+    ],
+)
+async def test_who_may_not_read(client: httpx.AsyncClient, path: str, role: str, uscc: str | None, status: int) -> None:
+    answer = await client.get(path, headers=bearer(client, role, uscc))
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+async def test_nobody_reads_without_a_token(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/totals")).status_code == 401
+    assert (await client.get(f"/v1/enterprises/{USCC}/payments")).status_code == 401
