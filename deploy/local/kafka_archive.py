@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from deploy.local import kafka_server, ports
+from deploy.local import fetch_kafka, kafka_server, ports
 from deploy.local.errors import NotReady, StackError
 from deploy.local.program import LAUNCHER, Program, write_plan
 
@@ -23,8 +23,8 @@ def make() -> None:
     """Makes the archive unless it is there. Raises StackError; the stack works without it."""
     if kafka_server.ARCHIVE.is_file():
         return
-    fresh = kafka_server.ARCHIVE.with_suffix(f".{os.getpid()}")
-    with tempfile.TemporaryDirectory(prefix="relief-") as directory:
+    with tempfile.TemporaryDirectory(prefix="kafka-archive.", dir=fetch_kafka.LIBRARIES.parent) as directory:
+        fresh = Path(directory) / kafka_server.ARCHIVE.name
         unit = kafka_server.unit(Path(directory), None)
         client = ports.choose([], [])
         chosen = {kafka_server.PORT: client, kafka_server.CONTROLLER_PORT: ports.choose([], [client])}
@@ -43,9 +43,9 @@ def make() -> None:
                 raise StackError("the broker did not write its archive of classes in time") from None
             finally:
                 broker.kill()
-    if not fresh.is_file():
-        raise StackError("the broker wrote no archive of classes")
-    fresh.replace(kafka_server.ARCHIVE)
+        if not fresh.is_file():
+            raise StackError("the broker wrote no archive of classes")
+        fresh.replace(kafka_server.ARCHIVE)
 
 
 def _wait_ready(broker: "subprocess.Popen[bytes]", port: int) -> None:

@@ -17,7 +17,8 @@ from shared.streaming.errors import Retry, Stop
 P = ParamSpec("P")
 R = TypeVar("R")
 
-out = Console()
+# Piped output is for files and eyes alike: wide enough for an account name, not folded to 80.
+out = Console(width=None if sys.stdout.isatty() else 150)
 err = Console(stderr=True)
 
 SHOWN_AFTER_SECONDS = 2.0

@@ -44,7 +44,7 @@ class HoldoverRequest(_Body):
     kind: Literal["holdover"]
     utilities: Annotated[list[Utility], Field(min_length=1, max_length=4)]
     declared_difficulty: bool
-    contact: Contact | None = None
+    contact: Contact
 
 
 class WithdrawalRequest(_Body):
@@ -67,7 +67,7 @@ class NeedRequest(_Body):
     kind: Literal["need"]
     measure: Name
     details: dict[Name, JsonValue]
-    contact: Contact | None = None
+    contact: Contact
 
 
 Request = Annotated[HoldoverRequest | WithdrawalRequest | DeclineRequest | NeedRequest, Field(discriminator="kind")]

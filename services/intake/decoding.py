@@ -89,13 +89,13 @@ def _not_json(value: bytes) -> Refused:
         value.decode("utf-8")
     except UnicodeDecodeError as error:
         return Refused("NOT_UTF8", f"The record is not UTF-8 text: byte {error.start} cannot be read.")
-    return Refused("NOT_JSON", "The record is not JSON.")
+    return Refused("NOT_JSON", "The record is not a JSON object.")
 
 
 # The first kind that occurs names the record: what is missing before what is wrong.
 _KINDS: tuple[tuple[str, RejectCode], ...] = (
     ("union_tag_invalid", "UNKNOWN_TYPE"),
-    ("union_tag_not_found", "UNKNOWN_TYPE"),
+    ("union_tag_not_found", "MISSING_FIELD"),
     ("missing", "MISSING_FIELD"),
     ("bad_uscc", "BAD_USCC"),
 )
@@ -106,7 +106,10 @@ _RANGE = {"greater_than", "greater_than_equal", "less_than", "less_than_equal", 
 def _reason(error: ValidationError, value: bytes, envelope_in_headers: bool) -> Refused:
     errors = error.errors(include_url=False, include_input=False, include_context=False)
     kinds = {item["type"] for item in errors}
-    if "json_invalid" in kinds:
+    if "json_invalid" in kinds and "number out of range" in errors[0]["msg"]:
+        return Refused("OUT_OF_RANGE", "A number in the record is too large to be read.")
+    # `finite_number`: NaN and the infinities, which JSON does not have.
+    if kinds & {"json_invalid", "finite_number"} or not value.lstrip().startswith(b"{"):
         return _not_json(value)
     for kind, code in _KINDS:
         if kind in kinds:
@@ -125,6 +128,10 @@ def _reason(error: ValidationError, value: bytes, envelope_in_headers: bool) -> 
 
 def _sentence(item: Any) -> str:
     """Names the field, never its value: values may be personal data."""
+    if item["type"] == "union_tag_invalid":
+        return "type: is no event type of this topic."
+    if item["type"] == "union_tag_not_found":
+        return "type: is missing, or no text."
     where = ".".join(str(part) for part in item["loc"] if "." not in str(part)) or "type"
     return f"{where}: {item['msg']}."
 

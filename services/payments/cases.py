@@ -56,4 +56,13 @@ def day(started: date, *, offset: int = 0, partition: int = 3) -> Record:
 
 
 def _envelope(identity: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {"id": identity, "source": "/relief/eligibility", "subject": subject, "time": TIME, "data": data}
+    event_type = "relief.day.started.v1" if "date" in data else "relief.decision.made.v1"
+    return {
+        "specversion": "1.0",
+        "id": identity,
+        "source": "/relief/eligibility",
+        "type": event_type,
+        "subject": subject,
+        "time": TIME,
+        "data": data,
+    }

@@ -1,6 +1,6 @@
 """The read API on a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -24,11 +24,21 @@ from shared.streaming.postgres_store import PostgresStore, connect, migrate
 pytestmark = pytest.mark.integration
 USCC, OTHER = enterprise(1), enterprise(2)
 PENSION = "pension/2020-02"
+Bearer = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-async def client(database: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+def bearer(tmp_path: Path) -> Bearer:
     write_development_keys(tmp_path)
+
+    def header(role: str, uscc: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {issue_development_token(tmp_path, role, 'someone', uscc)}"}
+
+    return header
+
+
+@pytest.fixture
+async def client(database: str, tmp_path: Path, bearer: Bearer) -> AsyncIterator[httpx.AsyncClient]:
     await migrate(database, SCHEMA, MIGRATIONS)
     async with connect(database, SCHEMA) as pool:
         store: PostgresStore[Held] = PostgresStore(pool, SCHEMA, PaymentRows())
@@ -49,17 +59,11 @@ async def client(database: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClie
         problems.install(app)
         app.include_router(api.routes(pool, TokenVerifier(tmp_path / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://payments") as client:
-            client.extensions = {"keys": tmp_path}  # type: ignore[attr-defined]
             yield client
 
 
-def bearer(client: httpx.AsyncClient, role: str, uscc: str | None = None) -> dict[str, str]:
-    keys = client.extensions["keys"]  # type: ignore[attr-defined]
-    return {"Authorization": f"Bearer {issue_development_token(keys, role, 'someone', uscc)}"}
-
-
-async def test_an_enterprises_money(client: httpx.AsyncClient) -> None:
-    answer = await client.get(f"/v1/enterprises/{USCC}/payments", headers=bearer(client, "enterprise", USCC))
+async def test_an_enterprises_money(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    answer = await client.get(f"/v1/enterprises/{USCC}/payments", headers=bearer("enterprise", USCC))
     assert answer.status_code == 200
     assert answer.json() == {
         "uscc": USCC,
@@ -102,8 +106,8 @@ async def test_an_enterprises_money(client: httpx.AsyncClient) -> None:
     }
 
 
-async def test_totals(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/totals", headers=bearer(client, "auditor"))
+async def test_totals(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    answer = await client.get("/v1/totals", headers=bearer("auditor"))
     rows = [tuple(row.values()) for row in answer.json()["totals"]]
     assert rows == [
         ("exemptions", "pension", None, 2, 750),
@@ -116,9 +120,9 @@ async def test_totals(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("role", ["liaison", "approver", "auditor", "operator", "service"])
 async def test_officers_read_any_enterprise_and_an_unknown_one_has_nothing(
-    client: httpx.AsyncClient, role: str
+    client: httpx.AsyncClient, bearer: Bearer, role: str
 ) -> None:
-    answer = await client.get(f"/v1/enterprises/{enterprise(9)}/payments", headers=bearer(client, role))
+    answer = await client.get(f"/v1/enterprises/{enterprise(9)}/payments", headers=bearer(role))
     assert answer.json() == {"uscc": enterprise(9), "exemptions": [], "refunds": [], "payments": []}
 
 
@@ -133,8 +137,10 @@ async def test_officers_read_any_enterprise_and_an_unknown_one_has_nothing(
         ("/v1/totals", "liaison", None, 403),
     ],
 )
-async def test_who_may_not_read(client: httpx.AsyncClient, path: str, role: str, uscc: str | None, status: int) -> None:
-    answer = await client.get(path, headers=bearer(client, role, uscc))
+async def test_who_may_not_read(
+    client: httpx.AsyncClient, bearer: Bearer, path: str, role: str, uscc: str | None, status: int
+) -> None:
+    answer = await client.get(path, headers=bearer(role, uscc))
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 

@@ -8,7 +8,7 @@ from shared.contracts.envelope import Data, Event
 from shared.contracts.vocabulary import Day, Name, Text, Uscc, Utility, Year
 
 # A line of text, or named lines (person, telephone, address); personal data, sealed by intake.
-Contact = Text | dict[Name, Text]
+Contact = Name | Annotated[dict[Name, Text], Field(min_length=1, max_length=16)]
 
 
 class HoldoverAppliedData(Data):
@@ -16,7 +16,7 @@ class HoldoverAppliedData(Data):
     application_id: Name
     utilities: Annotated[list[Utility], Field(min_length=1, max_length=16)]
     declared_difficulty: bool
-    contact: Contact | None = None
+    contact: Contact
     submitted_on: Day
 
 
@@ -53,7 +53,7 @@ class NeedRegisteredData(Data):
     measure: Name
     # Typed by the measure's entry in the casework catalogue, which checks it.
     details: dict[Name, JsonValue]
-    contact: Contact | None = None
+    contact: Contact
     submitted_on: Day
 
 

@@ -73,7 +73,7 @@ class DisconnectionRequestedFactData(DisconnectionRequestedData, Caused):
 
 
 class HoldoverAppliedFactData(HoldoverAppliedData, Caused):
-    contact: None = None
+    contact: None = None  # type: ignore[assignment]  # a fact has it sealed, never open
     contact_sealed: Sealed | None = None
 
 
@@ -86,7 +86,7 @@ class RefundDeclinedFactData(RefundDeclinedData, Caused):
 
 
 class NeedRegisteredFactData(NeedRegisteredData, Caused):
-    contact: None = None
+    contact: None = None  # type: ignore[assignment]  # a fact has it sealed, never open
     contact_sealed: Sealed | None = None
 
 

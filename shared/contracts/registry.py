@@ -3,7 +3,7 @@
 import functools
 import operator
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, TypeAdapter, create_model
 
@@ -52,10 +52,10 @@ def fact_models() -> dict[str, type[AnyEvent]]:
 
 
 def _fact_model(name: str, data: Any) -> type[AnyEvent]:
-    tag: Any = Literal[name]  # type: ignore[valid-type]  # the type's name is data here
+    tag: Any = Literal[name]
     base: Any = Event[data]
-    model: type[AnyEvent] = create_model(data.__name__.removesuffix("Data"), __base__=base, type=(tag, name))
-    return model
+    model: Any = create_model(data.__name__.removesuffix("Data"), __base__=base, type=(tag, name))
+    return cast("type[AnyEvent]", model)
 
 
 @cache

@@ -13,7 +13,7 @@ class Payee(Data):
 
     account_name: Name
     account_number: Annotated[str, StringConstraints(pattern=r"\A[0-9A-Za-z-]{1,34}\z")]
-    bank_code: Annotated[str, StringConstraints(pattern=r"\A\d{12}\z")]
+    bank_code: Annotated[str, StringConstraints(pattern=r"\A[0-9]{12}\z")]
 
 
 class EnterpriseRegisteredData(Data):

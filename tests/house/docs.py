@@ -3,8 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
-
-import click
+from typing import Any
 
 from .checkout import Source
 
@@ -50,15 +49,20 @@ def missing_targets(document: Source, makefile: str) -> Iterator[str]:
                     yield f"{document.path}: the Makefile has no target {word}"
 
 
-def missing_commands(document: Source, relief: click.Command) -> Iterator[str]:
-    """`relief` commands and options that a document tells to use and the program lacks."""
+def missing_commands(document: Source, relief: Any) -> Iterator[str]:
+    """`relief` commands and options that a document tells to use and the program lacks.
+
+    `relief`: the program's click group (typer carries its own copy of click, so it has no importable type).
+    """
     for words in commands(document.text):
         if words[0].rsplit("/", 1)[-1] == "relief":
-            yield from (f"{document.path}: `{shlex.join(words)}`: {problem}" for problem in _problems(words[1:], relief))
+            yield from (
+                f"{document.path}: `{shlex.join(words)}`: {problem}" for problem in _problems(words[1:], relief)
+            )
 
 
-def _problems(words: list[str], command: click.Command) -> Iterator[str]:
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+def _problems(words: list[str], command: Any) -> Iterator[str]:
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
         name, *words = words
         if name not in command.commands:
             yield f"there is no command {name}"

@@ -1,0 +1,153 @@
+"""How records come out of aiokafka's consumer, so that none can go missing between it and the runner.
+
+FastStream swallows what its parser, its middlewares and a handler raise, and goes on with the next records; aiokafka
+drops what it had read of every other partition when one record cannot be parsed. So partitions are polled one by one,
+and whatever is read from a partition is numbered: the runner takes number n+1 after n, and nothing else.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+)
+from aiokafka.structs import TopicPartition
+
+from shared.streaming.errors import Retry
+from shared.streaming.records import Raw
+
+log = structlog.get_logger()
+
+TROUBLE_PAUSE_SECONDS = 1.0
+
+
+class Consumer(Protocol):
+    """The part of aiokafka's consumer that is used here."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def pause(self, *partitions: TopicPartition) -> None: ...
+    def resume(self, *partitions: TopicPartition) -> None: ...
+    def assignment(self) -> set[TopicPartition]: ...
+    def highwater(self, partition: TopicPartition) -> int | None: ...
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def committed(self, partition: TopicPartition) -> int | None: ...
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None: ...
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Any]]: ...
+
+
+class Chunk(NamedTuple):
+    """Records of one partition, as read in one go; `number` counts what was read from that partition."""
+
+    partition: TopicPartition
+    number: int
+    records: Sequence[Raw]
+
+
+class Poll(tuple[Raw, ...]):
+    """All records of one poll, as FastStream and its middlewares expect them, with the chunks they came in."""
+
+    chunks: tuple[Chunk, ...]
+
+    def __new__(cls, chunks: Iterable[Chunk]) -> "Poll":
+        kept = tuple(chunks)
+        poll = super().__new__(cls, (record for chunk in kept for record in chunk.records))
+        poll.chunks = kept
+        return poll
+
+
+class PartitionLost(Exception):
+    """Of one partition: the log no longer holds what was to be read next; its place has to be found again."""
+
+
+class Unreadable(Exception):
+    """Of one partition: the bytes that the broker sent are no records that this process can read."""
+
+
+class Receiver(Protocol):
+    """Who takes what a poll finds: the runner."""
+
+    def number(self, partition: TopicPartition) -> int:
+        """The next number of this partition, given out at the moment its records are read."""
+        ...
+
+    def broken(self, partition: TopicPartition, error: Exception) -> None: ...
+
+
+class Poller:
+    """Reads from every assigned partition. `trouble` is a sentence while the consumer as a whole only fails."""
+
+    def __init__(self, receiver: Receiver, max_records: int, idle_seconds: float) -> None:
+        self._receiver, self._max_records, self._idle_seconds = receiver, max_records, idle_seconds
+        self.trouble: str | None = None
+        self.trouble_since = 0.0
+        self.on_turn: Callable[[], None] = lambda: None
+
+    async def poll(self, consumer: Consumer) -> Poll:
+        """What has come in; empty after a short pause when nothing has.
+
+        `max_records` is per partition: a busy one cannot keep the others waiting. Raises ConsumerStoppedError.
+        """
+        self.on_turn()
+        chunks: list[Chunk] = []
+        try:
+            partitions = consumer.assignment()
+            for partition in sorted(partitions):
+                chunk = await self._read(consumer, partition)
+                if chunk is not None:
+                    chunks.append(chunk)
+            if not partitions:
+                # Without any poll aiokafka takes a member for dead, and its coordinator's errors stay unread.
+                await consumer.getmany(timeout_ms=0)
+            self.trouble = None
+        except (KafkaError, AssertionError) as error:
+            # What was read before it stays good: it has its number.
+            await self._note(error)
+        if not chunks:
+            await asyncio.sleep(self._idle_seconds)
+        return Poll(chunks)
+
+    async def _read(self, consumer: Consumer, partition: TopicPartition) -> Chunk | None:
+        try:
+            found = await consumer.getmany(partition, timeout_ms=0, max_records=self._max_records)
+        except NoOffsetForPartitionError:
+            return None  # aiokafka asks where to begin; the store knows, and the seek after assignment says
+        except OffsetOutOfRangeError as error:
+            self._receiver.broken(partition, PartitionLost(repr(error)))
+            return None
+        except TopicAuthorizationFailedError as error:
+            self._receiver.broken(partition, Retry(f"not allowed to read {partition.topic}: {error!r}"))
+            return None
+        except (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError) as error:
+            self._receiver.broken(partition, Unreadable(repr(error)))
+            return None
+        except (KafkaError, ConsumerStoppedError, AssertionError):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever the parser trips over: other partitions go on
+            self._receiver.broken(partition, Unreadable(repr(error)))
+            return None
+        records = found.get(partition)
+        # No await between the read and the number: a seek is before both or after both.
+        return Chunk(partition, self._receiver.number(partition), records) if records else None
+
+    async def _note(self, error: Exception) -> None:
+        sentence = f"the consumer cannot read: {error!r}"
+        if self.trouble is None:
+            self.trouble_since = time.monotonic()
+        if self.trouble != sentence:
+            log.warning("poll failed, trying again", error=repr(error))
+        self.trouble = sentence
+        await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+
