@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 
 from deploy.local import fetch_kafka
 from deploy.local.errors import NotReady, StackError
+from deploy.local.files import replace_text
 from deploy.local.ports import HOST
-from deploy.local.program import Program, Unit, replace_text
+from deploy.local.program import Program, Unit
 from deploy.local.run_once import run_once
 
 VARIABLE = "RELIEF_KAFKA_BOOTSTRAP"

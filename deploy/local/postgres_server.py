@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from deploy.local.errors import NotReady, StackError
+from deploy.local.files import remove_tree
 from deploy.local.identity import identify
 from deploy.local.ports import HOST
 from deploy.local.program import Program, Unit, User
@@ -120,7 +121,7 @@ def _binaries(user: User | None, annex: Path | None) -> Path:
     copy = annex / "wheel"
     if not copy.is_dir():
         fresh = annex / "wheel.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove_tree(fresh)
         shutil.copytree(installation, fresh / package.name / installation.name)
         # The programs find their libraries beside the package.
         libraries = package.with_name(f"{package.name}.libs")
@@ -150,7 +151,7 @@ def _initialise(data: Path, binaries: Path, user: User | None, state: Path) -> N
     if data.is_dir():
         return
     fresh = data.with_name("postgres.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    remove_tree(fresh)
     fresh.mkdir(mode=0o700)
     if user is not None:
         os.chown(fresh, user.uid, user.gid)

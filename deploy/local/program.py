@@ -1,13 +1,14 @@
 """A program under the process manager, and the two files that describe it: a supervisor section and a launch plan."""
 
 import json
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from deploy.local.files import replace_text
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 
@@ -93,11 +94,3 @@ def disable_plan(path: Path) -> None:
     """From now on the launcher ends at once instead of starting the program."""
     plan = json.loads(path.read_text("utf-8"))
     replace_text(path, json.dumps(plan | {"enabled": False}))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """All of the new text or all of the old, whatever dies when; readable by us alone."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(text, "utf-8")
-    fresh.replace(path)

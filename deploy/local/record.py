@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from deploy.local.errors import StackError
+from deploy.local.files import replace_text
 from deploy.local.identity import Identity
-from deploy.local.program import replace_text
 
 LOCK_SECONDS = 120.0
 

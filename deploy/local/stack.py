@@ -16,6 +16,7 @@ from deploy.local import fetch_kafka, kafka_server, postgres_server, redis_serve
 from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
+from deploy.local.files import remove_tree
 from deploy.local.program import Unit
 from deploy.local.record import Record, load, locked, save
 from deploy.local.status import Status, read_status
@@ -290,11 +291,11 @@ class Stack:
 
     def _wipe(self, record: Record) -> None:
         if record.annex is not None:
-            shutil.rmtree(record.annex, ignore_errors=True)
+            remove_tree(Path(record.annex))
         for name in OWNED:
             path = self.state / name
             if path.is_dir():
-                shutil.rmtree(path)
+                remove_tree(path)
             else:
                 path.unlink(missing_ok=True)
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from deploy.local.errors import StackError, Unanswered
+from deploy.local.files import replace_text
 from deploy.local.identity import Identity, identify
-from deploy.local.program import Program, disable_plan, replace_text, section, write_plan
+from deploy.local.program import Program, disable_plan, section, write_plan
 
 GUARD = Path(__file__).with_name("guard.py")
 CONFIGURATION = """[supervisord]

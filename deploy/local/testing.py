@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local.record import load
+
 
 def environ(**more: str) -> dict[str, str]:
     """Our environment, without external servers and other settings of the system."""
@@ -15,10 +17,13 @@ def environ(**more: str) -> dict[str, str]:
 
 def processes_of(state: Path) -> list[str]:
     """Every process that was started for this state or works in it, but ourselves."""
+    annex = load(state).annex
+    places = [str(state)] if annex is None else [str(state), annex]
     found = []
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = " ".join(process.info["cmdline"] or [])
-        if str(state) in words or str(process.info["cwd"] or "").startswith(str(state)):
+        cwd = str(process.info["cwd"] or "")
+        if any(place in words or cwd.startswith(place) for place in places):
             found.append(f"{process.info['pid']} {words}")
     return found
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from shared.contracts.envelope import Data, Event
-from shared.contracts.vocabulary import Day, Name, Text, Uscc, Utility, Year
+from shared.contracts.vocabulary import Day, Details, Name, Text, Uscc, Utility, Year
 
 # A line of text, or named lines (person, telephone, address); personal data, sealed by intake.
 Contact = Name | Annotated[dict[Name, Text], Field(min_length=1, max_length=16)]
@@ -21,6 +21,8 @@ class HoldoverAppliedData(Data):
 
 
 class HoldoverApplied(Event[HoldoverAppliedData]):
+    """An enterprise asks to pay the named dues later."""
+
     type: Literal["relief.holdover.applied.v1"] = "relief.holdover.applied.v1"
 
 
@@ -31,6 +33,8 @@ class HoldoverWithdrawalData(Data):
 
 
 class HoldoverWithdrawal(Event[HoldoverWithdrawalData]):
+    """The enterprise takes back the holdover application it names."""
+
     type: Literal["relief.holdover.withdrawal.v1"] = "relief.holdover.withdrawal.v1"
 
 
@@ -51,13 +55,14 @@ class NeedRegisteredData(Data):
     uscc: Uscc
     application_id: Name
     measure: Name
-    # Typed by the measure's entry in the casework catalogue, which checks it.
-    details: dict[Name, JsonValue]
+    details: Details
     contact: Contact
     submitted_on: Day
 
 
 class NeedRegistered(Event[NeedRegisteredData]):
+    """An enterprise asks for a measure that another body grants; `details` are typed by the measure."""
+
     type: Literal["relief.need.registered.v1"] = "relief.need.registered.v1"
 
 

@@ -13,6 +13,8 @@ class BatchApprovedData(Data):
 
 
 class BatchApproved(Event[BatchApprovedData]):
+    """An officer releases a batch of payments."""
+
     type: Literal["relief.batch.approved.v1"] = "relief.batch.approved.v1"
 
 
@@ -23,6 +25,8 @@ class BatchRejectedData(Data):
 
 
 class BatchRejected(Event[BatchRejectedData]):
+    """An officer refuses a batch of payments."""
+
     type: Literal["relief.batch.rejected.v1"] = "relief.batch.rejected.v1"
 
 
@@ -35,6 +39,8 @@ class PaymentStatusData(Data):
 
 
 class PaymentStatus(Event[PaymentStatusData]):
+    """The bank's word on one payment."""
+
     type: Literal["relief.payment.status.v1"] = "relief.payment.status.v1"
 
 

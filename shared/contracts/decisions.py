@@ -28,7 +28,7 @@ class ReasonText(Data):
 
 
 class Reason(Data):
-    code: Annotated[str, StringConstraints(pattern=r"\A[A-Z][A-Z_]{1,40}\z")]
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,40}$")]
     text: ReasonText
     citation: Text
 

@@ -4,15 +4,11 @@
 extensions, and a strict SDK refuses an object there (docs/adr/0004).
 """
 
-import contextlib
-import re
-from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.contracts.vocabulary import Name
+from shared.contracts.vocabulary import Moment, Name
 
 STRUCTURED = b"application/cloudevents+json"
 
@@ -40,21 +36,6 @@ class Caused(Data):
 
 D = TypeVar("D", bound=Data)
 
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def _read_time(value: object) -> object:
-    """pydantic reads more than RFC 3339: numbers, times without seconds, offsets without a colon."""
-    if isinstance(value, str) and _RFC_3339.fullmatch(value) is not None:
-        with contextlib.suppress(ValueError):
-            return datetime.fromisoformat(value.upper())
-    if isinstance(value, datetime):
-        return value
-    raise PydanticCustomError("not_rfc_3339", "is not a time as RFC 3339 writes it, with an offset")
-
-
-Time = Annotated[AwareDatetime, BeforeValidator(_read_time)]
-
 
 class Event(BaseModel, Generic[D]):
     """The CloudEvent 1.0 attributes that we use.
@@ -69,7 +50,10 @@ class Event(BaseModel, Generic[D]):
     source: Name
     type: str
     subject: Name
-    time: Time
-    datacontenttype: Annotated[str, StringConstraints(pattern=r"\Aapplication/json\b")] | None = None
-    traceparent: str | None = None
+    time: Moment
+    datacontenttype: Annotated[str, StringConstraints(pattern=r"^application/json( *;.*)?$", max_length=256)] | None = (
+        None
+    )
+    # Read by tracing, which ignores what it cannot parse: no reason to refuse a fact.
+    traceparent: Annotated[str, StringConstraints(max_length=512)] | None = None
     data: D

@@ -1,7 +1,7 @@
 """`relief.facts.v1`: every accepted fact, validated, one ordered log per enterprise; written by intake alone.
 
-A fact keeps the type, id, source and time of the upstream record it came from, so that a decision's `facts` name records
-the authorities know. `data` adds `origin`; personal data is replaced by its sealed form.
+A fact keeps the type, id, source and time of the upstream record it came from, so that a decision's `facts` name
+records the authorities know. `data` adds `origin`; personal data is replaced by its sealed form.
 """
 
 from typing import Annotated
@@ -26,8 +26,10 @@ from shared.contracts.tax import (
 from shared.contracts.utility import BillIssuedData, BillPaidData, DisconnectionRequestedData
 from shared.contracts.vocabulary import Hash
 
-# JWE compact serialisation: five base64url parts.
-Sealed = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){4}\z", max_length=1_000_000)]
+# JWE compact serialisation: five base64url parts; the encrypted key is empty in direct key agreement.
+Sealed = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){3}$", max_length=1_000_000)
+]
 
 
 class EnterpriseRegisteredFactData(EnterpriseRegisteredData, Caused):

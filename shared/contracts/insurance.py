@@ -14,6 +14,8 @@ class HeadcountReportedData(Data):
 
 
 class HeadcountReported(Event[HeadcountReportedData]):
+    """Insured employees in one month; business id (uscc, period)."""
+
     type: Literal["cn.insurance.headcount.reported.v1"] = "cn.insurance.headcount.reported.v1"
 
 
@@ -25,6 +27,8 @@ class LayoffsReportedData(Data):
 
 
 class LayoffsReported(Event[LayoffsReportedData]):
+    """Employees laid off in one month; business id (uscc, period)."""
+
     type: Literal["cn.insurance.layoffs.reported.v1"] = "cn.insurance.layoffs.reported.v1"
 
 

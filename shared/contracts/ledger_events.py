@@ -36,14 +36,20 @@ class ExemptionData(Caused):
 
 
 class ExemptionGranted(Event[ExemptionData]):
+    """A contribution is waived, for the first time or again after a revocation."""
+
     type: Literal["relief.exemption.granted.v1"] = "relief.exemption.granted.v1"
 
 
 class ExemptionAmended(Event[ExemptionData]):
+    """Another amount of the contribution is waived now."""
+
     type: Literal["relief.exemption.amended.v1"] = "relief.exemption.amended.v1"
 
 
 class ExemptionRevoked(Event[ExemptionData]):
+    """Nothing of the contribution is waived any longer."""
+
     type: Literal["relief.exemption.revoked.v1"] = "relief.exemption.revoked.v1"
 
 
@@ -64,30 +70,44 @@ class RefundData(Caused):
 
 
 class RefundAuthorised(Event[RefundData]):
+    """The payment is owed to the enterprise."""
+
     type: Literal["relief.refund.authorised.v1"] = "relief.refund.authorised.v1"
 
 
 class RefundSubmitted(Event[RefundData]):
+    """The payment is in a batch that went to the bank."""
+
     type: Literal["relief.refund.submitted.v1"] = "relief.refund.submitted.v1"
 
 
 class RefundSettled(Event[RefundData]):
+    """The bank has paid."""
+
     type: Literal["relief.refund.settled.v1"] = "relief.refund.settled.v1"
 
 
 class RefundRejected(Event[RefundData]):
+    """The bank refused the payment; it is owed again."""
+
     type: Literal["relief.refund.rejected.v1"] = "relief.refund.rejected.v1"
 
 
 class RefundCancelled(Event[RefundData]):
+    """The payment was withdrawn before it was submitted."""
+
     type: Literal["relief.refund.cancelled.v1"] = "relief.refund.cancelled.v1"
 
 
 class RefundClawbackRaised(Event[RefundData]):
+    """The enterprise owes back `amount_fen` of the payment."""
+
     type: Literal["relief.refund.clawback_raised.v1"] = "relief.refund.clawback_raised.v1"
 
 
 class RefundClawbackSettled(Event[RefundData]):
+    """The enterprise has paid back `amount_fen`."""
+
     type: Literal["relief.refund.clawback_settled.v1"] = "relief.refund.clawback_settled.v1"
 
 

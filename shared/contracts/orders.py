@@ -24,6 +24,8 @@ class HoldoverOpenedData(OrderData):
 
 
 class HoldoverOpened(Event[HoldoverOpenedData]):
+    """A holdover of one supplier account has begun."""
+
     type: Literal["relief.holdover.opened.v1"] = "relief.holdover.opened.v1"
 
 
@@ -36,6 +38,8 @@ class BillDeferredData(OrderData):
 
 
 class BillDeferred(Event[BillDeferredData]):
+    """A bill need not be paid on its due date."""
+
     type: Literal["relief.holdover.bill_deferred.v1"] = "relief.holdover.bill_deferred.v1"
 
 
@@ -49,6 +53,8 @@ class SupplyProtectedData(OrderData):
 
 
 class SupplyProtected(Event[SupplyProtectedData]):
+    """The supplier may not cut the supply from `from_on` to `until_on`."""
+
     type: Literal["relief.holdover.supply_protected.v1"] = "relief.holdover.supply_protected.v1"
 
 
@@ -58,6 +64,8 @@ class ProtectionEndedData(OrderData):
 
 
 class ProtectionEnded(Event[ProtectionEndedData]):
+    """The order to protect the supply no longer holds."""
+
     type: Literal["relief.holdover.protection_ended.v1"] = "relief.holdover.protection_ended.v1"
 
 
@@ -68,10 +76,14 @@ class DisconnectionAnswerData(OrderData):
 
 
 class DisconnectionRefused(Event[DisconnectionAnswerData]):
+    """The supplier may not disconnect."""
+
     type: Literal["relief.holdover.disconnection_refused.v1"] = "relief.holdover.disconnection_refused.v1"
 
 
 class DisconnectionAllowed(Event[DisconnectionAnswerData]):
+    """The supplier may disconnect."""
+
     type: Literal["relief.holdover.disconnection_allowed.v1"] = "relief.holdover.disconnection_allowed.v1"
 
 
@@ -82,6 +94,8 @@ class InstalmentData(OrderData):
 
 
 class InstalmentDue(Event[InstalmentData]):
+    """An instalment of the deferred sum is due on `due_on`."""
+
     type: Literal["relief.holdover.instalment_due.v1"] = "relief.holdover.instalment_due.v1"
 
 
@@ -92,10 +106,14 @@ class InstalmentPaidData(InstalmentData):
 
 
 class InstalmentPaid(Event[InstalmentPaidData]):
+    """A payment went to this instalment."""
+
     type: Literal["relief.holdover.instalment_paid.v1"] = "relief.holdover.instalment_paid.v1"
 
 
 class InstalmentOverdue(Event[InstalmentData]):
+    """The instalment was not paid in time."""
+
     type: Literal["relief.holdover.instalment_overdue.v1"] = "relief.holdover.instalment_overdue.v1"
 
 
@@ -105,14 +123,20 @@ class HoldoverEndedData(OrderData):
 
 
 class HoldoverCompleted(Event[HoldoverEndedData]):
+    """The deferred sum is repaid."""
+
     type: Literal["relief.holdover.completed.v1"] = "relief.holdover.completed.v1"
 
 
 class HoldoverDefaulted(Event[HoldoverEndedData]):
+    """An instalment stayed unpaid past its grace."""
+
     type: Literal["relief.holdover.defaulted.v1"] = "relief.holdover.defaulted.v1"
 
 
 class HoldoverWithdrawn(Event[HoldoverEndedData]):
+    """The enterprise took its application back."""
+
     type: Literal["relief.holdover.withdrawn.v1"] = "relief.holdover.withdrawn.v1"
 
 

@@ -54,8 +54,15 @@ def fact_models() -> dict[str, type[AnyEvent]]:
 def _fact_model(name: str, data: Any) -> type[AnyEvent]:
     tag: Any = Literal[name]
     base: Any = Event[data]
-    model: Any = create_model(data.__name__.removesuffix("Data"), __base__=base, type=(tag, name))
+    model: Any = create_model(
+        data.__name__.removesuffix("Data"), __base__=base, __doc__=_read_by_intake()[name].__doc__, type=(tag, name)
+    )
     return cast("type[AnyEvent]", model)
+
+
+def _read_by_intake() -> dict[str, type[AnyEvent]]:
+    events = [model for topic in (*topics.UPSTREAM, topics.OPERATIONS) for model in BY_TOPIC[topic]]
+    return {type_of(model): model for model in events}
 
 
 @cache
@@ -75,8 +82,7 @@ def decoder(topic: str) -> TypeAdapter[AnyEvent]:
 @cache
 def upstream_decoder() -> TypeAdapter[AnyEvent]:
     """As `decoder`, over all upstream topics together: for files that mix them."""
-    events = [model for topic in (*topics.UPSTREAM, topics.OPERATIONS) for model in BY_TOPIC[topic]]
-    return _union(tuple(events))
+    return _union(tuple(_read_by_intake().values()))
 
 
 @cache

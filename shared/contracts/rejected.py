@@ -10,7 +10,7 @@ from shared.contracts.vocabulary import Sha256, Text
 
 RAW_MAX_BYTES = 256 * 1024
 
-ContentDigest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16,64}\z")]
+ContentDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]
 
 RejectCode = Literal[
     "TOMBSTONE",
@@ -45,6 +45,8 @@ class RecordRejectedData(Caused):
 
 
 class RecordRejected(Event[RecordRejectedData]):
+    """A record that intake could not accept: why, and its bytes."""
+
     type: Literal["relief.record.rejected.v1"] = "relief.record.rejected.v1"
 
 

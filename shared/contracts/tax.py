@@ -12,8 +12,8 @@ class Payee(Data):
     """Personal data: leaves intake only sealed to the payments service."""
 
     account_name: Name
-    account_number: Annotated[str, StringConstraints(pattern=r"\A[0-9A-Za-z-]{1,34}\z")]
-    bank_code: Annotated[str, StringConstraints(pattern=r"\A[0-9]{12}\z")]
+    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,34}$")]
+    bank_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 
 
 class EnterpriseRegisteredData(Data):

@@ -20,6 +20,8 @@ class BillIssuedData(Data):
 
 
 class BillIssued(Event[BillIssuedData]):
+    """A bill of one supplier account for one month; business id `bill_id`."""
+
     type: Literal["cn.utility.bill.issued.v1"] = "cn.utility.bill.issued.v1"
 
 
@@ -32,6 +34,8 @@ class BillPaidData(Data):
 
 
 class BillPaid(Event[BillPaidData]):
+    """A payment of the bill it names; business id `payment_id`."""
+
     type: Literal["cn.utility.bill.paid.v1"] = "cn.utility.bill.paid.v1"
 
 
@@ -46,6 +50,8 @@ class DisconnectionRequestedData(Data):
 
 
 class DisconnectionRequested(Event[DisconnectionRequestedData]):
+    """The supplier asks whether it may cut the supply."""
+
     type: Literal["cn.utility.disconnection.requested.v1"] = "cn.utility.disconnection.requested.v1"
 
 

@@ -1,15 +1,22 @@
 """How far behind a partition is, and since when."""
 
+import asyncio
 import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
 
+import structlog
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from shared.observability import metrics
+from shared.streaming.consumer import Consumer
+
+log = structlog.get_logger()
 
 SIGHTINGS_AT_MOST = 512
+MEASURE_SECONDS = 5.0
 
 
 class Lag:
@@ -37,6 +44,20 @@ class Lag:
                 self._sightings[partition] = deque(list(sightings)[::2])
         self._tell(partition)
 
+    async def measure(self, consumer: Consumer) -> None:
+        """Ask where the logs end of all that is assigned, be it idle, waiting or stopped."""
+        partitions = sorted(consumer.assignment())
+        if not partitions:
+            return
+        try:
+            ends = await asyncio.wait_for(consumer.end_offsets(partitions), MEASURE_SECONDS)
+        except (KafkaError, OSError) as error:
+            log.info("cannot measure the lag", error=repr(error))
+            return
+        for partition, end in ends.items():
+            if partition in consumer.assignment():
+                self.ends(partition, end)
+
     def forget(self, partition: TopicPartition) -> None:
         self._next.pop(partition, None)
         self._sightings.pop(partition, None)
@@ -46,8 +67,8 @@ class Lag:
 
     def worst(self) -> tuple[float, TopicPartition | None]:
         """The longest any partition has been behind, in seconds, and which."""
-        ages = [(self._age(partition), partition) for partition in self._next]
-        return max(ages, default=(0.0, None))
+        ages: list[tuple[float, TopicPartition | None]] = [(self._age(partition), partition) for partition in self._next]
+        return max(ages, key=lambda age: age[0], default=(0.0, None))
 
     def _age(self, partition: TopicPartition) -> float:
         sightings = self._sightings.get(partition)

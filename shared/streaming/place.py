@@ -4,6 +4,7 @@ Kafka's committed offset is for lag monitors, and never a start. It is asked one
 trimmed at its beginning was trimmed of nothing but what had been done.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -15,6 +16,8 @@ from shared.streaming.records import Mark
 from shared.streaming.store import Store
 
 log = structlog.get_logger()
+
+COMMITTED_SECONDS = 10.0  # aiokafka itself would ask for ever
 
 
 class Moved(Exception):
@@ -34,7 +37,7 @@ async def find_place(runner: str, consumer: Consumer, store: Store[Any], partiti
         # Only over what was seen: a stale owner must not wipe out what a new one has done meanwhile.
         if not await store.restart(partition, begin, mark):
             raise Moved
-        log.warning("state begins anew at the log's start", runner=runner, partition=name(partition), offset=begin)
+        log.info("state begins anew at the log's start", runner=runner, partition=name(partition), offset=begin)
         mark = Mark(begin)
     end = (await consumer.end_offsets([partition]))[partition]
     if mark.next_offset > end:
@@ -52,7 +55,7 @@ async def _check_trimmed_of_done(
 ) -> None:
     if begin == 0:
         return
-    committed = await consumer.committed(partition)
+    committed = await asyncio.wait_for(consumer.committed(partition), COMMITTED_SECONDS)
     if committed is None or committed < begin:
         done = committed if committed is not None else (mark.next_offset if mark else 0)
         raise Stop(

@@ -3,44 +3,32 @@
 One batch of one partition: load states and position; if they do not meet what is in hand, drop the batch and rewind;
 step; publish and wait for every acknowledgement (or keep the outputs in the commit); commit by compare-and-set. A
 crash anywhere repeats the same records from the same state, with the same outputs. Kafka's own offset is written
-afterwards, for lag monitoring, and never read as a start but for the one case in `_first_offset`.
+afterwards, for lag monitoring (`place` says what else it is asked).
 """
 
 import asyncio
-import contextlib
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol
 
 import structlog
-from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from shared.observability import metrics
+from shared.streaming import crash
+from shared.streaming.advisory import Advisory
+from shared.streaming.consumer import Chunk, Consumer, PartitionLost
 from shared.streaming.errors import Retry, Stop
+from shared.streaming.lag import Lag
+from shared.streaming.place import Moved, find_place, name
 from shared.streaming.records import F, Fold, Mark, Output, Raw, S, digest
 from shared.streaming.store import Store
+from shared.streaming.treatment import Attempts, Treatment
 
 log = structlog.get_logger()
-
-ATTEMPTS_BEFORE_STOP = 5
-BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS = 0.1, 15.0
-
-
-class Consumer(Protocol):
-    """The part of aiokafka's consumer that the runner uses."""
-
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
-    def pause(self, *partitions: TopicPartition) -> None: ...
-    def resume(self, *partitions: TopicPartition) -> None: ...
-    def assignment(self) -> set[TopicPartition]: ...
-    def highwater(self, partition: TopicPartition) -> int | None: ...
-    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
-    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
-    async def committed(self, partition: TopicPartition) -> int | None: ...
-    async def commit(self, offsets: dict[TopicPartition, int]) -> None: ...
 
 
 class Publishes(Protocol):
@@ -49,15 +37,14 @@ class Publishes(Protocol):
 
 @dataclass(slots=True)
 class _Cursor:
-    """What the consumer will hand over next, as far as the runner knows."""
+    """What this process takes next of a partition that it owns. A new place is a new cursor."""
 
     next_offset: int
-    # The record to see again first, after a seek to it: it proves that the log is the one the state came from.
-    proof: tuple[int, bytes] | None = None
-    # From this call of `handle` on, records were polled after the last seek: a first record beyond the place sought
-    # is then a hole in the log (a compacted record, a transaction marker); before, it may be a poll of long ago.
-    polled_after_seek: int = 0
-    failures: int = 0
+    # Of the last chunk taken, or given out before the seek: the next one continues it, or something was lost between.
+    number: int
+    # The record seen again first, after a seek to it: it proves that the log is the one the state came from.
+    proof: tuple[int, bytes] | None
+    attempts: Attempts
 
 
 class Runner(Generic[F, S]):
@@ -75,49 +62,51 @@ class Runner(Generic[F, S]):
         if store.publishes_first and publisher is None:
             raise ValueError("a log-fed store needs a publisher")
         self.name, self._fold, self._store, self._publisher = name, fold, store, publisher
-        self._sleep, self._jitter = sleep, jitter or random.Random()  # noqa: S311  # spreads retries, hides nothing
+        self._sleep = sleep
+        self._treatment = Treatment(name, jitter or random.Random())  # noqa: S311  # spreads retries, hides nothing
+        self._advisory = Advisory(name)
         self._consumer: Consumer | None = None
+        self._numbers: dict[TopicPartition, int] = defaultdict(int)
         self._cursors: dict[TopicPartition, _Cursor] = {}
-        self._busy: dict[TopicPartition, asyncio.Lock] = {}
-        self._uncommitted: dict[TopicPartition, int] = {}
+        self._busy: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._recoveries: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._handled = 0
-        self.stopped: dict[TopicPartition, str] = {}
-        self.last_seen = time.monotonic()
+        self._closing = False
+        self.lag = Lag()
 
     # ---- assignment --------------------------------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> dict[TopicPartition, str]:
+        """Partitions that stopped until a person has looked, with why."""
+        return self._treatment.stopped
 
     def bind(self, consumer: Consumer) -> None:
         self._consumer = consumer
 
     async def assigned(self, partitions: set[TopicPartition]) -> None:
         """Pause, find each partition's place in the store, seek, resume."""
-        consumer = self._bound()
         if partitions:
-            consumer.pause(*partitions)
-        for partition in partitions:
-            self._busy.setdefault(partition, asyncio.Lock())
-            self._recover_later(partition, 0.0)
+            self._bound().pause(*partitions)
+        if not self._closing:
+            for partition in partitions:
+                self._recover_later(partition, 0.0, Attempts())
 
     async def revoked(self, partitions: set[TopicPartition], budget_seconds: float = 10.0) -> None:
         """Let the batches in hand end, within the budget; what does not end in time is fenced by the store."""
         for partition in partitions:
             self._forget(partition)
         await self._drain(partitions, budget_seconds)
-        await self.commit_advisory(partitions)
+        await self._advisory.commit(self._bound(), partitions)
 
     async def drain(self, budget_seconds: float = 10.0) -> None:
-        """On SIGTERM: no new batch, end those in hand, tell Kafka where we stand."""
-        partitions = set(self._cursors) | set(self._recoveries)
-        await self.revoked(partitions, budget_seconds)
+        """On SIGTERM: no new batch, end those in hand, tell Kafka where we stand. There is no way back."""
+        self._closing = True
+        await self.revoked(set(self._busy) | set(self._cursors) | set(self._recoveries), budget_seconds)
 
     def _forget(self, partition: TopicPartition) -> None:
         self._cursors.pop(partition, None)
-        if self.stopped.pop(partition, None) is not None:
-            self._count_stopped(partition.topic)
-        for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
-            with contextlib.suppress(KeyError):
-                gauge.remove(partition.topic, str(partition.partition))
+        self._treatment.forget(partition)
+        self.lag.forget(partition)
         task = self._recoveries.pop(partition, None)
         if task is not None:
             task.cancel()
@@ -125,10 +114,8 @@ class Runner(Generic[F, S]):
     async def _drain(self, partitions: set[TopicPartition], budget_seconds: float) -> None:
         async def idle() -> None:
             for partition in partitions:
-                lock = self._busy.get(partition)
-                if lock is not None:
-                    async with lock:
-                        pass
+                async with self._busy[partition]:
+                    pass
 
         try:
             await asyncio.wait_for(idle(), budget_seconds)
@@ -137,58 +124,54 @@ class Runner(Generic[F, S]):
 
     # ---- records -----------------------------------------------------------------------------------------------
 
-    async def handle(self, records: Sequence[Raw]) -> None:
-        """Take a poll's records, which may span partitions; partitions go side by side, each in order."""
-        self.last_seen = time.monotonic()
-        grouped: dict[TopicPartition, list[Raw]] = {}
-        for record in records:
-            grouped.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-        try:
-            await asyncio.gather(*(self._take(partition, group) for partition, group in grouped.items()))
-        finally:
-            self._handled += 1
+    def number(self, partition: TopicPartition) -> int:
+        self._numbers[partition] += 1
+        return self._numbers[partition]
 
-    async def _take(self, partition: TopicPartition, records: list[Raw]) -> None:
-        lock = self._busy.setdefault(partition, asyncio.Lock())
-        async with lock:
+    async def handle(self, chunks: Sequence[Chunk]) -> None:
+        """Take what a poll has read; partitions go side by side, each in order. Failures are treated here."""
+        await asyncio.gather(*(self._take(chunk) for chunk in chunks))
+
+    def broken(self, partition: TopicPartition, error: Exception) -> None:
+        """The partition cannot be read on."""
+        cursor = self._cursors.get(partition)
+        if cursor is not None:
+            self._failed(partition, cursor, error)
+
+    async def _take(self, chunk: Chunk) -> None:
+        partition = chunk.partition
+        async with self._busy[partition]:
             cursor = self._cursors.get(partition)
-            if cursor is None or partition in self.stopped:
-                return  # not ours (yet): the seek after assignment brings these records again
+            if cursor is None or chunk.number <= cursor.number:
+                return  # not ours (yet), or read before the seek, which brings the right ones
             try:
-                if not await self._meets(partition, cursor, records):
-                    return
-                batch = [record for record in records if record.offset >= cursor.next_offset]
-                if batch:
-                    await self._process(partition, cursor, batch)
-                cursor.failures = 0
+                if chunk.number != cursor.number + 1:
+                    raise Moved  # what was read between was lost on the way here
+                cursor.number = chunk.number
+                records = self._proven(partition, cursor, chunk.records)
+                if records:
+                    await self._process(partition, cursor, records)
             except Exception as error:  # noqa: BLE001  # every failure has a treatment; none may reach FastStream
                 self._failed(partition, cursor, error)
+            except BaseException:
+                if self._cursors.get(partition) is cursor:
+                    del self._cursors[partition]  # cut off in the middle: nothing may go on from here
+                raise
 
-    async def _meets(self, partition: TopicPartition, cursor: _Cursor, records: list[Raw]) -> bool:
-        """Whether the records continue the cursor; seeks to its place otherwise."""
-        first = records[0]
-        expected, seen = cursor.proof or (cursor.next_offset, b"")
-        fresh = self._handled + 1 >= cursor.polled_after_seek
-        if first.offset != expected and not (fresh and cursor.polled_after_seek and first.offset > expected):
-            metrics.REWINDS.labels(partition.topic, "poll_elsewhere").inc()
-            self._seek(partition, cursor)
-            return False
-        if first.offset > expected and (await self._bound().beginning_offsets([partition]))[partition] > expected:
-            raise _Moved  # trimmed under us, and aiokafka went to the start on its own: `_settle` knows the rules
-        if cursor.proof is not None and (first.offset != expected or digest(first) != seen):
+    def _proven(self, partition: TopicPartition, cursor: _Cursor, records: Sequence[Raw]) -> Sequence[Raw]:
+        """The records that are new; Stop unless the first after a seek is the one the stored state came from."""
+        if cursor.proof is None:
+            return records
+        offset, seen = cursor.proof
+        if records[0].offset != offset or digest(records[0]) != seen:
             raise Stop(
-                f"{_name(partition)} does not hold at offset {expected} the record that {self.name} took there: was "
+                f"{name(partition)} does not hold at offset {offset} the record that {self.name} took there: was "
                 "the topic recreated or restored? Restore the log, or rebuild the service."
             )
-        cursor.proof, cursor.polled_after_seek = None, 0
-        return True
+        cursor.proof = None
+        return [record for record in records if record.offset >= cursor.next_offset]
 
-    def _seek(self, partition: TopicPartition, cursor: _Cursor) -> None:
-        self._bound().seek(partition, cursor.proof[0] if cursor.proof else cursor.next_offset)
-        # The call after the one that is running, or about to run, is the first whose poll began after this seek.
-        cursor.polled_after_seek = self._handled + 2
-
-    async def _process(self, partition: TopicPartition, cursor: _Cursor, records: list[Raw]) -> None:
+    async def _process(self, partition: TopicPartition, cursor: _Cursor, records: Sequence[Raw]) -> None:
         started = time.perf_counter()
         fold = self._fold
         facts = [fold.decode(record) for record in records]
@@ -196,7 +179,7 @@ class Runner(Generic[F, S]):
         async with self._store.session(partition, keys) as session:
             mark = session.mark
             if mark is None or mark.next_offset != cursor.next_offset:
-                raise _Moved
+                raise Moved
             marks = dict(mark.watermarks)
             outputs: list[Output] = []
             for record, fact in zip(records, facts, strict=True):
@@ -209,178 +192,125 @@ class Runner(Generic[F, S]):
                 outputs += fold.step(session.states, fact, record)
             if self._store.publishes_first:
                 assert self._publisher is not None
+                crash.reached("before_publish")
                 await self._publisher.publish(outputs)
+                crash.reached("after_publish")
             last = records[-1]
             after = Mark(last.offset + 1, last.offset, digest(last), marks)
+            crash.reached("before_commit")
             if not await session.commit(after, outputs):
                 metrics.FENCES.labels(partition.topic).inc()
-                raise _Moved
-        cursor.next_offset = after.next_offset
-        self._uncommitted[partition] = after.next_offset
-        metrics.RECORDS_CONSUMED.labels(partition.topic).inc(len(records))
-        metrics.BATCHES.labels(partition.topic, "committed").inc()
-        metrics.BATCH_SECONDS.labels(partition.topic).observe(time.perf_counter() - started)
-        self._measure_lag(partition, last)
+                raise Moved
+            crash.reached("after_commit")
+        cursor.next_offset, cursor.attempts = after.next_offset, Attempts()
+        self._committed(partition, cursor, len(records), time.perf_counter() - started)
 
-    def _measure_lag(self, partition: TopicPartition, last: Raw) -> None:
-        end = self._bound().highwater(partition)
+    def _committed(self, partition: TopicPartition, cursor: _Cursor, records: int, seconds: float) -> None:
+        self._advisory.done(partition, cursor.next_offset)
+        topic = partition.topic
+        metrics.RECORDS_CONSUMED.labels(topic).inc(records)
+        metrics.BATCHES.labels(topic, "committed").inc()
+        metrics.BATCH_SECONDS.labels(topic).observe(seconds)
+        if self._cursors.get(partition) is not cursor:
+            return  # taken from us meanwhile: the commit stands, the rest is the new owner's to tell
+        self._treatment.committed(partition)
+        end = None if self._gone(partition) else self._bound().highwater(partition)
         if end is not None:
-            age = max(0.0, time.time() - last.timestamp / 1000) if end > last.offset + 1 else 0.0
-            labels = (partition.topic, str(partition.partition))
-            metrics.LAG_RECORDS.labels(*labels).set(max(0, end - last.offset - 1))
-            metrics.LAG_SECONDS.labels(*labels).set(age)
+            self.lag.ends(partition, end)
+        self.lag.done(partition, cursor.next_offset)
 
     # ---- treatment ---------------------------------------------------------------------------------------------
 
-    def _failed(self, partition: TopicPartition, cursor: _Cursor, error: Exception) -> None:
-        self._cursors.pop(partition, None)
+    def _failed(self, partition: TopicPartition, cursor: _Cursor, error: Exception, what: str = "batch") -> None:
+        if self._cursors.get(partition) is not cursor:
+            return  # no longer ours, or another place was found meanwhile
+        del self._cursors[partition]
         if self._gone(partition):
             return
         self._bound().pause(partition)
-        if isinstance(error, _Moved):
-            metrics.REWINDS.labels(partition.topic, "store_elsewhere").inc()
+        wait: float | None
+        if isinstance(error, Moved | PartitionLost):
             metrics.BATCHES.labels(partition.topic, "rewound").inc()
-            self._recover_later(partition, 0.0, cursor.failures)
-            return
-        cursor.failures += 1
-        passing = isinstance(error, Retry | KafkaError | OSError | TimeoutError)
-        if isinstance(error, Stop) or (not passing and cursor.failures >= ATTEMPTS_BEFORE_STOP):
-            self._stop(partition, error)
-            return
-        kind = "passing" if passing else "unexpected"
-        metrics.RETRIES.labels(f"batch_{kind}").inc()
-        metrics.BATCHES.labels(partition.topic, "failed").inc()
-        wait = self._backoff(cursor.failures)
-        log.warning(
-            "batch failed, trying again",
-            runner=self.name,
-            partition=_name(partition),
-            kind=kind,
-            error=repr(error),
-            wait_seconds=round(wait, 2),
-            exc_info=None if passing else error,
-        )
-        self._recover_later(partition, wait, cursor.failures)
-
-    def _stop(self, partition: TopicPartition, error: BaseException) -> None:
-        self.stopped[partition] = str(error)
-        self._count_stopped(partition.topic)
-        known = isinstance(error, Stop)
-        log.error("partition stopped", runner=self.name, partition=_name(partition), why=str(error),
-                  exc_info=None if known else error)  # fmt: skip
-
-    def _count_stopped(self, topic: str) -> None:
-        metrics.STOPPED_PARTITIONS.labels(topic).set(sum(partition.topic == topic for partition in self.stopped))
-
-    def _backoff(self, failures: int) -> float:
-        ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(failures, 12))
-        return ceiling * (0.5 + self._jitter.random() / 2)
+            wait = self._treatment.moved(partition, cursor.attempts, "log" if isinstance(error, PartitionLost) else "store")
+        else:
+            metrics.BATCHES.labels(partition.topic, "failed").inc()
+            wait = self._treatment.failed(partition, error, cursor.attempts, what)
+        if wait is not None:
+            self._recover_later(partition, wait, cursor.attempts)
 
     # ---- finding the place -------------------------------------------------------------------------------------
 
-    def _recover_later(self, partition: TopicPartition, wait: float, failures: int = 0) -> None:
-        running = self._recoveries.pop(partition, None)
+    def _recover_later(self, partition: TopicPartition, wait: float, attempts: Attempts) -> None:
+        running = self._recoveries.get(partition)
         if running is not None:
             running.cancel()
-        self._recoveries[partition] = asyncio.create_task(self._recover(partition, wait, failures))
+        self._recoveries[partition] = asyncio.create_task(self._recover(partition, wait, attempts))
 
-    async def _recover(self, partition: TopicPartition, wait: float, failures: int) -> None:
-        """Until it succeeds, or the partition is taken from us: stand where the store says."""
-        while True:
+    async def _recover(self, partition: TopicPartition, wait: float | None, attempts: Attempts) -> None:
+        """Until it succeeds, or the partition stops or is taken from us: stand where the store says."""
+        place: Mark | None = None
+        while place is None and wait is not None:
             if wait:
                 await self._sleep(wait)
-            if self._gone(partition):
-                return
+            found: Mark | Exception
             try:
-                await self._settle(partition, failures)
-            except Stop as error:
-                self._stop(partition, error)
-            except Exception as error:  # noqa: BLE001  # whatever it is, the partition stays paused and is tried again
-                failures += 1
-                wait = self._backoff(failures)
-                metrics.RETRIES.labels("settling").inc()
-                log.warning("cannot find the place, trying again", runner=self.name, partition=_name(partition),
-                            error=repr(error), wait_seconds=round(wait, 2))  # fmt: skip
-                continue
-            break
-        if self._recoveries.get(partition) is asyncio.current_task():
-            del self._recoveries[partition]
+                found = await find_place(self.name, self._bound(), self._store, partition)
+            except Exception as error:  # noqa: BLE001  # the same treatment as in a batch
+                found = error
+            if self._recoveries.get(partition) is not asyncio.current_task() or self._gone(partition):
+                return  # taken from us, or begun anew, while we waited
+            if isinstance(found, Mark):
+                place = found
+            elif isinstance(found, Moved):
+                wait = self._treatment.moved(partition, attempts, "store")
+            else:
+                wait = self._treatment.failed(partition, found, attempts, "place")
+        del self._recoveries[partition]
+        if place is not None:
+            self._stand(partition, place, attempts)
 
-    async def _settle(self, partition: TopicPartition, failures: int) -> None:
+    def _stand(self, partition: TopicPartition, mark: Mark, attempts: Attempts) -> None:
         consumer = self._bound()
-        where = _name(partition)
-        begin = (await consumer.beginning_offsets([partition]))[partition]
-        end = (await consumer.end_offsets([partition]))[partition]
-        mark = await self._store.mark(partition)
-        if mark is None or mark.next_offset < begin:
-            start = await self._first_offset(partition, begin, mark)
-            await self._store.restart(partition, start)
-            mark = Mark(start)
-        if mark.next_offset > end:
-            raise Stop(
-                f"{self.name} stands at offset {mark.next_offset} of {where}, but the log ends at {end}: "
-                "was the topic recreated or restored? Restore the log, or rebuild the service."
-            )
-        if self._gone(partition):
-            return
-        proof = (mark.last_offset, mark.digest) if mark.last_offset >= begin and mark.digest else None
-        cursor = _Cursor(mark.next_offset, proof, failures=failures)
-        self._seek(partition, cursor)
-        self._cursors[partition] = cursor
+        proof = (mark.last_offset, mark.digest) if mark.digest else None
+        consumer.seek(partition, proof[0] if proof else mark.next_offset)
+        self._cursors[partition] = _Cursor(mark.next_offset, self._numbers[partition], proof, attempts)
+        self._treatment.stands(partition)
+        # Also where nothing new comes: after a crash Kafka may know less than the store.
+        self._advisory.done(partition, mark.next_offset)
+        self.lag.done(partition, mark.next_offset)
         consumer.resume(partition)
 
-    async def _first_offset(self, partition: TopicPartition, begin: int, mark: Mark | None) -> int:
-        """The start with empty state: allowed only if the log was trimmed of nothing but what was done."""
-        if begin == 0:
-            return 0
-        committed = await self._bound().committed(partition)
-        if committed is not None and committed >= begin:
-            return begin
-        raise Stop(
-            f"{_name(partition)} begins at offset {begin}, and {self.name} had done the records only up to "
-            f"{committed if committed is not None else (mark.next_offset if mark else 0)}: records are missing. "
-            "Have the sender repeat them, then set the group's offset."
-        )
+    # ---- now and then ------------------------------------------------------------------------------------------
 
     async def check_idle(self) -> None:
-        """Now and then: a store that lost its writes while nothing came in is found, and what it lost is done again."""
-        for partition, cursor in list(self._cursors.items()):
-            lock = self._busy[partition]
-            if lock.locked():
-                continue
-            async with lock:
-                if self._cursors.get(partition) is not cursor:
-                    continue
-                try:
-                    mark = await self._store.mark(partition)
-                    if mark is None or mark.next_offset != cursor.next_offset:
-                        raise _Moved
-                except Exception as error:  # noqa: BLE001  # same treatment as in a batch
-                    self._failed(partition, cursor, error)
+        """A store that lost its writes while nothing came in is found, and what it lost is done again."""
+        await asyncio.gather(*(self._check(partition) for partition in list(self._cursors)))
 
-    async def commit_advisory(self, partitions: set[TopicPartition] | None = None) -> None:
-        """Tell Kafka how far we are: for lag monitors only, so a failure is no matter."""
-        wanted = set(self._uncommitted) if partitions is None else partitions & set(self._uncommitted)
-        mine = wanted & self._bound().assignment()
-        offsets = {partition: self._uncommitted.pop(partition) for partition in wanted}
-        offsets = {partition: offset for partition, offset in offsets.items() if partition in mine}
-        if not offsets:
-            return
-        try:
-            await self._bound().commit(offsets)
-        except (KafkaError, OSError, ValueError) as error:
-            log.info("advisory offset commit failed", runner=self.name, error=repr(error))
+    async def _check(self, partition: TopicPartition) -> None:
+        if self._busy[partition].locked():
+            return  # a batch finds out by itself
+        async with self._busy[partition]:
+            cursor = self._cursors.get(partition)
+            if cursor is None:
+                return
+            try:
+                mark = await self._store.mark(partition)
+                # The number: records were read and never arrived, and nothing came after them that would show it.
+                if mark is None or mark.next_offset != cursor.next_offset or self._numbers[partition] != cursor.number:
+                    raise Moved
+            except Exception as error:  # noqa: BLE001  # the same treatment as in a batch
+                self._failed(partition, cursor, error, "place")
 
-    # ---- readiness ---------------------------------------------------------------------------------------------
+    async def measure_lag(self) -> None:
+        """Also of partitions that are idle, waiting or stopped."""
+        await self.lag.measure(self._bound())
+
+    async def commit_advisory(self) -> None:
+        await self._advisory.commit(self._bound())
 
     def problem(self) -> str | None:
         """None, or a sentence on why this runner is not making progress."""
-        if self.stopped:
-            partition, why = next(iter(self.stopped.items()))
-            return f"{len(self.stopped)} partition(s) stopped, {_name(partition)} because: {why}"
-        if self._consumer is None:
-            return "the consumer has not started"
-        return None
+        return "the consumer has not started" if self._consumer is None else self._treatment.problem()
 
     def _gone(self, partition: TopicPartition) -> bool:
         return partition not in self._bound().assignment()
@@ -389,11 +319,3 @@ class Runner(Generic[F, S]):
         if self._consumer is None:
             raise Retry("the consumer is not bound yet")
         return self._consumer
-
-
-class _Moved(Exception):
-    """The store stands elsewhere than the batch in hand."""
-
-
-def _name(partition: TopicPartition) -> str:
-    return f"{partition.topic}/{partition.partition}"

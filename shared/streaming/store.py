@@ -35,8 +35,11 @@ class Store(Protocol[S]):
 
     def session(self, partition: TopicPartition, keys: Iterable[str]) -> AbstractAsyncContextManager[Session[S]]: ...
 
-    async def restart(self, partition: TopicPartition, next_offset: int) -> None:
-        """Empty the partition's state and stand at `next_offset`."""
+    async def restart(self, partition: TopicPartition, next_offset: int, seen: Mark | None) -> bool:
+        """Empty the partition's state and stand at `next_offset`, if the stored next_offset is still that of `seen`.
+
+        False: another owner went on, or the store lost writes; nothing was changed.
+        """
         ...
 
     async def check(self) -> str | None:
@@ -63,20 +66,26 @@ class MemoryStore(Generic[S]):
         states = States({key: self._decode(stored[key]) for key in keys if key in stored})
         yield _MemorySession(self, partition, _copy(self._marks.get(partition)), states)
 
-    async def restart(self, partition: TopicPartition, next_offset: int) -> None:
+    async def restart(self, partition: TopicPartition, next_offset: int, seen: Mark | None) -> bool:
+        if not self._stands(partition, seen.next_offset if seen else None):
+            return False
         self._states[partition] = {}
         self._marks[partition] = Mark(next_offset)
+        return True
 
     async def check(self) -> str | None:
         return None
 
     def write(self, partition: TopicPartition, expected: int | None, mark: Mark, changes: dict[str, S]) -> bool:
-        stored = self._marks.get(partition)
-        if (stored.next_offset if stored else None) != expected:
+        if not self._stands(partition, expected):
             return False
         self._marks[partition] = replace(mark, watermarks=dict(mark.watermarks))
         self._states.setdefault(partition, {}).update({k: self._encode(v) for k, v in changes.items()})
         return True
+
+    def _stands(self, partition: TopicPartition, expected: int | None) -> bool:
+        stored = self._marks.get(partition)
+        return (stored.next_offset if stored else None) == expected
 
 
 class _MemorySession(Generic[S]):

@@ -59,7 +59,7 @@ def test_nothing_else_is_a_date(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "time", ["2020-02-01T08:00:00+08:00", "2020-02-01T00:00:00Z", "2020-02-01t00:00:00.123456789z"]
+    "time", ["2020-02-01T08:00:00+08:00", "2020-02-01 00:00:00Z", "2020-02-01t00:00:00.123456789012z"]
 )
 def test_a_time_has_a_date_seconds_and_an_offset(time: str) -> None:
     assert registry.decoder("upstream.tax.v1").validate_json(event_with(time=time))
@@ -68,7 +68,7 @@ def test_a_time_has_a_date_seconds_and_an_offset(time: str) -> None:
 @pytest.mark.parametrize(
     "time",
     [
-        *("2020-02-01T08:00:00", "2020-02-01T08:00Z", "2020-02-01", "2020-02-01 08:00:00Z", "2020-02-01_08:00:00Z"),
+        *("2020-02-01T08:00:00", "2020-02-01T08:00Z", "2020-02-01", "2020-02-01_08:00:00Z"),
         *("1580486400", "1580486400000", "1580486400.5", "0", 1580486400, 1580486400.5, True, None, "", "now"),
         *("2020-02-01T08:00:00+0800", "2020-02-01T08:00:00+08", "2020-02-01T08:00:00,5Z", "2020-02-01T24:00:00Z"),
         *("2020-02-01T08:00:00−08:00", "2020-02-01T08:00:00+24:00", "２０２０-02-01T08:00:00Z"),
@@ -175,9 +175,11 @@ def test_a_sealed_value_has_five_parts(sealed: str) -> None:
 
 
 def test_a_contact_is_a_line_or_a_few_named_lines() -> None:
-    assert not refuses(Contact, json.dumps({str(n): "x" for n in range(32)}))
-    assert refuses(Contact, json.dumps({str(n): "x" for n in range(33)}))
+    assert not refuses(Contact, json.dumps({str(n): "x" for n in range(16)}))
+    assert refuses(Contact, json.dumps({str(n): "x" for n in range(17)}))
     assert refuses(Contact, json.dumps({"a": {"b": "c"}}))
+    assert refuses(Contact, '""')
+    assert refuses(Contact, "{}")
 
 
 def nested(depth: int) -> str:

@@ -18,10 +18,9 @@ Place = tuple[str | int, ...]
 
 # Where null is as good as a value: the field, and how the names of the examples begin that may have it.
 NULLABLE = {
-    **dict.fromkeys(
-        ["datacontenttype", "traceparent", "payee_sealed", "payee_digest", "contact", "contact_sealed"], ""
-    ),
+    **dict.fromkeys(["datacontenttype", "traceparent", "payee_sealed", "payee_digest", "contact_sealed"], ""),
     "payee": "",
+    "contact": "relief.facts.v1/",
     "prefecture": "relief.decisions.v1/",
     "size_class": "relief.decisions.v1/",
     **dict.fromkeys(["batch_id", "clawback_id", "reason"], "ledger.refunds.v1/"),
