@@ -80,9 +80,12 @@ class BringUp:
             return False
         self._supervisor.wait_answering(self._deadline)
         running = self._supervisor.programs().get(unit.name)
-        if running is None or running.stopped or running.failed:
-            return False
-        return self._wait(unit, {name: self._record.ports[name] for name in unit.ports})
+        runs = running is not None and not running.stopped and not running.failed
+        if runs and self._wait(unit, {name: self._record.ports[name] for name in unit.ports}):
+            return True
+        # Else it could be started again from its old plan meanwhile.
+        self._supervisor.stop_programs([unit.name])
+        return False
 
     def _start(self, unit: Unit) -> None:
         """Another program may take a port between choosing and binding, so an end with a taken port is tried again."""

@@ -44,7 +44,7 @@ def main() -> int:
 def told_to_stay(manager: "subprocess.Popen[bytes]", lock: int) -> bool:
     """False at end of file, and when the process manager ended by itself."""
     while manager.poll() is None:
-        if not select.select([sys.stdin], [], [], 0.5)[0]:
+        if not select.select([sys.stdin], [], [], 0.2)[0]:
             continue
         match sys.stdin.readline():
             case "up\n":

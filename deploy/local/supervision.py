@@ -44,10 +44,11 @@ ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A program as the process manager sees it: its process, if there is one, and supervisor's name of its state."""
+    """A program as supervisor sees it: its process, if there is one, its state, and the exit code of its last end."""
 
     pid: int | None
     state: str
+    exit_code: int
 
     @property
     def failed(self) -> bool:
@@ -57,7 +58,8 @@ class Running:
     @property
     def stopped(self) -> bool:
         """It does not run and will not by itself."""
-        return self.state in ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+        # After any other exit code it is about to be started again.
+        return self.state in ("STOPPED", "FATAL", "UNKNOWN") or (self.state == "EXITED" and self.exit_code == 0)
 
 
 @dataclass(slots=True)
@@ -167,19 +169,19 @@ class Supervisor:
 
     def stop_programs(self, names: Iterable[str]) -> None:
         """Stops them at the same time; returns when they are gone. Those that do not run are left alone."""
-        known = self.programs()
-        waiting = [name for name in names if name in known and not known[name].stopped]
-        for name in waiting:
-            self._call("stopProcess", name, False, but=NOT_RUNNING)
-            # A paused program hears of its end only when it goes on.
-            pid = known[name].pid
-            if pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
-        while waiting:
+        wanted = set(names)
+        while True:
+            left = {name: one for name, one in self.programs().items() if name in wanted and not one.stopped}
+            if not left:
+                return
+            for name, running in left.items():
+                # Again and again, for one that just ended is being started again. No harm where it is stopping.
+                self._call("stopProcess", name, False, but=NOT_RUNNING)
+                # A paused program hears of its end only when it goes on.
+                if running.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(running.pid, signal.SIGCONT)
             time.sleep(0.02)
-            known = self.programs()
-            waiting = [name for name in waiting if not known[name].stopped]
 
     def kill(self, name: str, number: signal.Signals, *, restart: bool) -> Identity:
         """Sends a signal and returns who got it. Without `restart` the program is not started again when it ends."""
@@ -195,7 +197,7 @@ class Supervisor:
     def programs(self) -> dict[str, Running]:
         """Every program it knows. Raises Unanswered."""
         found = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
-        return {one["name"]: Running(one["pid"] or None, one["statename"]) for one in found}
+        return {one["name"]: Running(one["pid"] or None, one["statename"], one["exitstatus"]) for one in found}
 
     def shut_down(self) -> None:
         """Asks supervisord to stop everything and to end. Does not wait."""

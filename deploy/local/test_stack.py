@@ -58,7 +58,8 @@ def state(tmp_path: Path) -> Iterator[Path]:
     state = tmp_path / "a state 100%"
     yield state
     Stack(state, (), environ=environ()).down(wipe=True)
-    assert processes_of(state) == []
+    # A guard looks five times a second whether its work is over.
+    eventually(lambda: processes_of(state) == [], 5)
 
 
 def test_services_come_up_are_killed_and_stopped_and_nothing_is_left(state: Path, declared: Path) -> None:
@@ -84,9 +85,10 @@ def test_services_come_up_are_killed_and_stopped_and_nothing_is_left(state: Path
     assert expected["RELIEF_KAFKA_BOOTSTRAP"] == status.kafka
     assert expected["RELIEF_POSTGRES_URL"] == status.postgres
 
-    stack.kill_service("second", restart=False)
-    assert stack.status().services["second"].pid is None
-    stack.start_service("second")
+    for _ in range(5):
+        stack.kill_service("second", restart=False)
+        assert stack.status().services["second"].pid is None
+        stack.start_service("second")
     before = stack.status().services["first"].pid
     stack.kill_service("first")
     eventually(lambda: stack.status().services["first"].ready)

@@ -1,19 +1,69 @@
-"""`relief`: the one command line. Each module adds its commands; nothing heavy is imported before it is needed."""
+"""`relief`: the one command line. A command's module is imported when the command is run, and not before: the
+libraries of all of them together take longer to load than most commands take to run.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from services.cli import decide, demo, operate, reconcile, stack, trace, upstream
+# Command -> its module, whose `register` adds it, and the first sentence of its help.
+COMMANDS = {
+    "demo": ("demo", "Run a region's relief on real servers, from upstream events to balanced money."),
+    "up": ("stack", "Start the local stack and the services, and wait until all is ready."),
+    "down": ("stack", "Stop what `relief up` started, and nothing else."),
+    "status": ("stack", "Show what runs; exit code 1 unless all of it is ready."),
+    "logs": ("stack", "Show the end of the logs."),
+    "doctor": ("stack", "Say what is wrong with this installation; exit code 1 when something is."),
+    "simulate": ("upstream", "Synthetic upstream events of a region."),
+    "publish": ("upstream", "Send a file to an upstream topic."),
+    "decide": ("decide", "Decide from a file, without a broker: the latest decisions as JSON Lines."),
+    "trace": ("trace", "Print an enterprise's facts, decisions with reasons, money and postings."),
+    "reconcile": ("reconcile", "Compare every decision with payments and ledger; list each difference."),
+    "day": ("operate", "Start a day: what is due up to it happens."),
+    "token": ("operate", "Print a bearer token of the local stack's development issuer."),
+}
+
+
+def load(name: str) -> Any:
+    """The command itself, as its module registers it."""
+    holder = typer.Typer(add_completion=False)
+    import_module(f"services.cli.{COMMANDS[name][0]}").register(holder)
+    return typer.main.get_group(holder).commands[name]
+
+
+class _Lazy(TyperGroup):
+    """Lists commands by name and sentence alone, and loads the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, placeholder, rest = super().resolve_command(ctx, args)
+        return name, placeholder if name is None else load(name), rest
+
+
+def _placeholder(name: str) -> Callable[[], None]:
+    def command() -> None:
+        raise AssertionError(f"{name} was called without being loaded")
+
+    return command
+
 
 app = typer.Typer(
     name="relief",
+    cls=_Lazy,
     help="Carries emergency relief for small enterprises from promise to posted money.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (demo, stack, upstream, decide, trace, reconcile, operate):
-    module.register(app)
+for _name, (_, _sentence) in COMMANDS.items():
+    app.command(_name, help=_sentence)(_placeholder(_name))
 
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

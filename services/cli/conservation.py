@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Findings:
-    """What the topics say. Keys of `decided`: (measure, outcome). Keys of `told`: (event type, insurance or programme)."""
+    """What the topics say. Keys of `decided`: (measure, outcome); of `events`: event types; of the others: measures."""
 
     decided: Counter[tuple[str, str]] = field(default_factory=Counter)
     decided_fen: Counter[str] = field(default_factory=Counter)

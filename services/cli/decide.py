@@ -19,7 +19,7 @@ from services.eligibility.domain.step import standing_verdicts
 from services.eligibility.handlers import decision_data, to_domain
 from services.intake.decoding import Refused, decode_value
 from services.intake.domain.acceptance import Outcome
-from services.intake.handlers import State, conflict, rule
+from services.intake.ruling import State, conflict, rule
 from shared.contracts.registry import AnyEvent, topic_of, upstream_decoder
 from shared.contracts.topics import OPERATIONS
 from shared.streaming.records import States
@@ -44,7 +44,8 @@ class Deciding:
 
     def __init__(self, pack: Pack, as_of: date | None, on_reject: Callable[[RejectedLine], None]) -> None:
         self._pack, self._on_reject = pack, on_reject
-        self._end = None if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), SHANGHAI)
+        last = None if as_of is None or as_of == date.max else as_of
+        self._end = None if last is None else datetime.combine(last + timedelta(days=1), time(), SHANGHAI)
         self._known: dict[str, States[State]] = {}
         self._enterprises: dict[str, Enterprise] = {}
         self._adapter = upstream_decoder()

@@ -194,8 +194,8 @@ def _print(outcome: Outcome, as_json: bool) -> None:
         print_json(document)
         return
     out.print(
-        f"{outcome.records:,} records in {timedelta(seconds=round(outcome.seconds))}, {rate:,.0f} a second, with a stop "
-        "at each month's end."
+        f"{outcome.records:,} records in {timedelta(seconds=round(outcome.seconds))}, {rate:,.0f} a second, "
+        "with a stop at each month's end."
     )
     table = Table("account", "debit CNY", "credit CNY", "balance CNY", title="Ledger")
     for account in outcome.accounts:

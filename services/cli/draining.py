@@ -20,13 +20,14 @@ GROUPS = {
     "relief-ledger": "ledger",
 }
 POLL_SECONDS = 0.2
-SILENT_SECONDS = 120.0
+# A service that says it is in trouble is given this long to help itself; one that says nothing, longer.
+TROUBLED_SECONDS, SILENT_SECONDS = 20.0, 120.0
 
 
 async def drained(found: Installation) -> None:
     """Return when no group lags and the relay has nothing to publish; CommandError when nothing moves for long."""
     admin = AIOKafkaAdminClient(bootstrap_servers=found.kafka)
-    consumer: "AIOKafkaConsumer[bytes, bytes]" = AIOKafkaConsumer(bootstrap_servers=found.kafka)
+    consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(bootstrap_servers=found.kafka)
     await admin.start()
     await consumer.start()
     try:
@@ -39,9 +40,11 @@ async def drained(found: Installation) -> None:
                 return
             if (lags, relayed) != last:
                 last, moved = (lags, relayed), time.monotonic()
-            if time.monotonic() - moved > SILENT_SECONDS:
+            silent = time.monotonic() - moved
+            wrong = await asyncio.to_thread(found.wrong) if silent > TROUBLED_SECONDS else ""
+            if wrong or silent > SILENT_SECONDS:
                 waiting = ", ".join(f"{GROUPS[group]} has {lag:,} to do" for group, lag in lags.items() if lag)
-                raise CommandError(f"Nothing has moved for {SILENT_SECONDS:.0f} seconds: {waiting}. See `relief logs`.")
+                raise CommandError(f"Nothing has moved for {silent:.0f} seconds: {waiting}. {wrong}See `relief logs`.")
             await asyncio.sleep(POLL_SECONDS)
     finally:
         await consumer.stop()

@@ -29,7 +29,11 @@ class Installation:
     secrets: Path
 
     def token(self, role: str = "operator", uscc: str | None = None) -> str:
-        return issue_development_token(self.secrets, role, f"relief-{role}", uscc)
+        """A bearer token of the development issuer; CommandError for an unknown role or a key file that is not right."""
+        try:
+            return issue_development_token(self.secrets, role, f"relief-{role}", uscc)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
 
     def get(self, service: str, path: str, **parameters: str) -> Any:
         """JSON of a service's read API, or None for 404; CommandError with a sentence otherwise."""
@@ -47,6 +51,18 @@ class Installation:
         if answer.is_error:
             raise CommandError(f"{service} answers {answer.status_code}: {answer.text}")
         return answer.json()
+
+
+    def wrong(self) -> str:
+        """What services say keeps them from being ready, in sentences; empty when all are well."""
+        sentences = []
+        for name, url in self.urls.items():
+            try:
+                found = httpx.get(f"{url}/readyz", timeout=10.0).json()["wrong"]
+            except (httpx.HTTPError, ValueError, KeyError):
+                found = {name: "it does not answer"}
+            sentences += [f"{name}: {sentence}. " for sentence in found.values()]
+        return "".join(sentences)
 
 
 def installation(state: Path) -> Installation:

@@ -40,7 +40,7 @@ async def read(
     bootstrap: str, topic: str, partitions: Iterable[int] | None = None
 ) -> AsyncIterator["ConsumerRecord[bytes | None, bytes | None]"]:
     """Every record of a topic (or of some partitions), partition by partition, up to the end as of now."""
-    consumer: "AIOKafkaConsumer[bytes | None, bytes | None]" = AIOKafkaConsumer(
+    consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST_BYTES
     )
     try:

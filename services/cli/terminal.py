@@ -39,10 +39,11 @@ def sentence_on_failure(command: Callable[P, R]) -> Callable[P, R]:
             err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         except FileNotFoundError as error:
             err.print(f"There is no file {error.filename}.", style="red", markup=False, soft_wrap=True)
-        except (PermissionError, IsADirectoryError) as error:
-            err.print(f"{error.filename} cannot be read: {error.strerror}.", style="red", markup=False, soft_wrap=True)
         except BrokenPipeError:
             raise typer.Exit(141) from None
+        except OSError as error:
+            what = error.filename or "The system"
+            err.print(f"{what} does not let us: {error.strerror}.", style="red", markup=False, soft_wrap=True)
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except Exception as error:  # no traceback reaches a user

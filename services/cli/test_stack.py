@@ -27,7 +27,8 @@ COMMAND = "import typer; from services.cli.stack import register; app = typer.Ty
 def state(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     Stack(tmp_path, (), environ=environ()).down(wipe=True)
-    assert processes_of(tmp_path) == []
+    # A guard looks five times a second whether its work is over.
+    eventually(lambda: processes_of(tmp_path) == [], 5)
 
 
 def relief(state: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
