@@ -4,6 +4,7 @@ A service that cannot start says why in one sentence on standard error and exits
 """
 
 import asyncio
+import functools
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -136,7 +137,10 @@ def application(service: Service) -> FastAPI:
     names = {topic for source in service.inputs for topic in source.topics} | set(service.writes)
     events = {topic: registry.models(topic) for topic in sorted(names)}
     page = asyncapi.routes(broker, f"relief {service.name}", "1", events)
-    return web.build_app(f"relief {service.name}", lifespan, health, (*service.routers, page))
+    app = web.build_app(f"relief {service.name}", lifespan, health, (*service.routers, page))
+    for edge in edges:
+        edge.on_fatal = functools.partial(web.stop, app)  # exit status 1: whoever runs us starts us again
+    return app
 
 
 def _edge(service: Service, source: Input, broker: KafkaBroker) -> Edge:

@@ -15,7 +15,7 @@ POM = Path(__file__).parent / "kafka" / "pom.xml"
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ROOT / ".local" / "kafka-libraries"
 JAVA_AT_LEAST = 17
-INSTALL_JAVA = "install it with `apt-get install openjdk-17-jre-headless` or set JAVA_HOME"
+INSTALL_JAVA = "install it with `apt-get install default-jre-headless` or set JAVA_HOME"
 INSTALL_MAVEN = "install it with `apt-get install maven`"
 FETCH_SECONDS = 600
 

@@ -29,7 +29,7 @@ class Installation:
     secrets: Path
 
     def token(self, role: str = "operator", uscc: str | None = None) -> str:
-        """A bearer token of the development issuer; CommandError for an unknown role or a key file that is not right."""
+        """A bearer token of the development issuer; CommandError for a role or a key file that is not right."""
         try:
             return issue_development_token(self.secrets, role, f"relief-{role}", uscc)
         except ValueError as error:

@@ -19,6 +19,7 @@ from deploy.local.errors import StackError
 from deploy.local.logs import Follower, tail
 from deploy.local.stack import DEFAULT_STATE, Stack
 from deploy.local.status import Status
+from services.cli.operate import activate_once
 
 State = Annotated[Path, typer.Option("--state", envvar="RELIEF_STATE", help="The directory of the stack's state.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -31,10 +32,6 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def after_ready(stack: Stack) -> None:
-    """What `relief up` does once all is ready, every time."""
-
-
 def up(
     state: State = DEFAULT_STATE,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="Start no services.")] = False,
@@ -43,7 +40,7 @@ def up(
     """Start the local stack and the services, and wait until all is ready."""
     stack = Stack(state, () if servers_only else None)
     with telling(), progress() as report:
-        started = stack.up(deadline_seconds=deadline, after_ready=None if servers_only else after_ready, report=report)
+        started = stack.up(deadline_seconds=deadline, after_ready=None if servers_only else activate_once, report=report)
     typer.echo("The stack is up." if started else "The stack is already up.", err=True)
     with telling():
         _print_status(stack.status())

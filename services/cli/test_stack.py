@@ -66,7 +66,7 @@ def test_without_java_one_sentence_says_what_to_install(state: Path, tmp_path: P
     told = relief(state, "up", "--servers-only", PATH=str(tmp_path / "bin"), JAVA_HOME="")
     assert told.returncode == 1
     assert told.stderr.startswith("error: Kafka needs Java 17 or newer and there is no java on the PATH")
-    assert "apt-get install openjdk-17-jre-headless" in told.stderr
+    assert "apt-get install default-jre-headless" in told.stderr
     assert len(told.stderr.splitlines()) == 1
     assert processes_of(state) == []
 

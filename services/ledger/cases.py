@@ -1,11 +1,17 @@
-"""Records of the ledger topics for this service's tests, made with the contract's own models."""
+"""For this service's tests: records of the ledger topics, made with the contract's own models, and taking them."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from aiokafka.structs import TopicPartition
+
+from services.ledger.domain.posting import Posted
+from services.ledger.handlers import LedgerFold
 from shared.contracts import registry, topics
 from shared.ids import derived, exemption_id, ledger_event_id, payment_id
-from shared.streaming.records import Record
+from shared.streaming.postgres_store import PostgresStore
+from shared.streaming.records import Mark, Record
 from shared.uscc import with_check_character
 
 TIME = datetime(2020, 2, 20, 1, 30, tzinfo=UTC)
@@ -66,3 +72,15 @@ def _record(
     }
     event = registry.decoder(topic).validate_python(envelope | {"data": common | data})
     return Record(topic, partition, offset, uscc.encode(), event.model_dump_json().encode())
+
+
+async def take(store: PostgresStore[Posted], records: Sequence[Record]) -> bool:
+    """One batch of one partition as the runner takes it."""
+    fold = LedgerFold()
+    facts = [fold.decode(record) for record in records]
+    partition = TopicPartition(records[0].topic, records[0].partition)
+    async with store.session(partition, {key for fact in facts for key in fold.keys(fact)}) as session:
+        assert session.mark is not None
+        for fact, record in zip(facts, records, strict=True):
+            fold.step(session.states, fact, record)
+        return await session.commit(Mark(session.mark.next_offset + len(records)), [])

@@ -10,10 +10,9 @@ from fastapi import FastAPI
 
 from services.ledger import api
 from services.ledger.app import MIGRATIONS, SCHEMA
-from services.ledger.cases import EXEMPTIONS, enterprise, exemption
+from services.ledger.cases import EXEMPTIONS, enterprise, exemption, take
 from services.ledger.domain.posting import Posted
 from services.ledger.store.rows import PostingRows
-from services.ledger.store.test_rows import take
 from shared import problems
 from shared.access import TokenVerifier
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token, write_development_keys
@@ -39,8 +38,10 @@ async def client(database: str, tmp_path: Path, bearer: Bearer) -> AsyncIterator
     await migrate(database, SCHEMA, MIGRATIONS)
     async with connect(database, SCHEMA) as pool:
         store: PostgresStore[Posted] = PostgresStore(pool, SCHEMA, PostingRows())
-        await store.restart(TopicPartition(EXEMPTIONS, 3), 0)
-        await take(store, [exemption(USCC, "granted", 70), exemption(OTHER, "granted", 5, insurance="medical")])
+        await store.restart(TopicPartition(EXEMPTIONS, 3), 0, None)
+        await take(
+            store, [exemption(USCC, "granted", 70), exemption(OTHER, "granted", 5, insurance="medical", offset=1)]
+        )
         await take(store, [exemption(USCC, "revoked", -70, 2)])
         app = FastAPI()
         problems.install(app)

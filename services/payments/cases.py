@@ -1,12 +1,18 @@
-"""Records of `relief.decisions.v1` for this service's tests, made with the contract's own models."""
+"""For this service's tests: records of `relief.decisions.v1`, made with the contract's own models, and taking them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+from aiokafka.structs import TopicPartition
+
+from services.payments.domain.state import Held
+from services.payments.handlers import PaymentsFold
 from shared.contracts import topics
 from shared.contracts.decisions import DayPassedOn, DecisionMade
 from shared.ids import decision_id, derived
-from shared.streaming.records import Record
+from shared.streaming.postgres_store import PostgresStore
+from shared.streaming.records import Mark, Output, Record
 from shared.uscc import with_check_character
 
 TIME = datetime(2020, 2, 20, 9, 30, tzinfo=timezone(timedelta(hours=8)))
@@ -66,3 +72,15 @@ def _envelope(identity: str, subject: str, data: dict[str, Any]) -> dict[str, An
         "time": TIME,
         "data": data,
     }
+
+
+async def take(store: PostgresStore[Held], partition: TopicPartition, records: Sequence[Record]) -> bool:
+    """One batch as the runner takes it."""
+    fold = PaymentsFold()
+    facts = [fold.decode(record) for record in records]
+    async with store.session(partition, {key for fact in facts for key in fold.keys(fact)}) as session:
+        assert session.mark is not None
+        outputs: list[Output] = []
+        for fact, record in zip(facts, records, strict=True):
+            outputs += fold.step(session.states, fact, record)
+        return await session.commit(Mark(session.mark.next_offset + len(records)), outputs)

@@ -10,10 +10,9 @@ from fastapi import FastAPI
 
 from services.payments import api
 from services.payments.app import MIGRATIONS, SCHEMA
-from services.payments.cases import enterprise, made
+from services.payments.cases import enterprise, made, take
 from services.payments.domain.state import Held
 from services.payments.store.rows import PaymentRows
-from services.payments.store.test_rows import take
 from shared import problems
 from shared.access import TokenVerifier
 from shared.contracts import topics
@@ -43,7 +42,7 @@ async def client(database: str, tmp_path: Path, bearer: Bearer) -> AsyncIterator
     async with connect(database, SCHEMA) as pool:
         store: PostgresStore[Held] = PostgresStore(pool, SCHEMA, PaymentRows())
         partition = TopicPartition(topics.DECISIONS, 3)
-        await store.restart(partition, 0)
+        await store.restart(partition, 0, None)
         await take(
             store,
             partition,

@@ -61,10 +61,8 @@ def post(event: LedgerEvent) -> Posting:
     entry = CHART.get(event.type)
     if entry is None:
         raise Unpostable(f"The chart has no entry for {event.type}.")
-    if event.amount_fen == 0:
-        raise Unpostable(f"Event {event.event_id} moves 0 fen: there is nothing to book.")
     if _sign(event.amount_fen) not in SIGNS.get(event.type, (1,)):
-        raise Unpostable(f"Event {event.event_id} is {event.type} and moves {event.amount_fen} fen.")
+        raise Unpostable(f"Event {event.event_id} is {event.type} and moves {event.amount_fen} fen, which it may not.")
     names = {"prefecture": event.prefecture}
     if event.purpose in INSURANCES:
         names["insurance"] = INSURANCES[event.purpose]

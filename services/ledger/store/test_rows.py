@@ -2,16 +2,15 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 from aiokafka.structs import TopicPartition
 
 from services.ledger.app import MIGRATIONS, SCHEMA
-from services.ledger.cases import EXEMPTIONS, REFUNDS, enterprise, exemption, refund
+from services.ledger.cases import EXEMPTIONS, REFUNDS, enterprise, exemption, refund, take
 from services.ledger.domain.posting import Posted
-from services.ledger.handlers import LedgerFold
 from services.ledger.store.rows import PostingRows
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
@@ -30,21 +29,9 @@ async def store(database: str) -> AsyncIterator[Store]:
     store: Store = PostgresStore(pool, SCHEMA, PostingRows())
     for topic in (EXEMPTIONS, REFUNDS):
         for number in range(6):
-            await store.restart(TopicPartition(topic, number), 0)
+            assert await store.restart(TopicPartition(topic, number), 0, None)
     yield store
     await pool.close()
-
-
-async def take(store: Store, records: Sequence[Record]) -> bool:
-    """One batch of one partition as the runner takes it."""
-    fold = LedgerFold()
-    facts = [fold.decode(record) for record in records]
-    partition = TopicPartition(records[0].topic, records[0].partition)
-    async with store.session(partition, {key for fact in facts for key in fold.keys(fact)}) as session:
-        assert session.mark is not None
-        for fact, record in zip(facts, records, strict=True):
-            fold.step(session.states, fact, record)
-        return await session.commit(Mark(session.mark.next_offset + len(records)), [])
 
 
 async def postings(store: Store) -> list[tuple[int, str, str, int, int, str]]:
@@ -124,10 +111,12 @@ async def test_partitions_post_side_by_side_and_everything_balances(store: Store
 
 
 async def test_postings_are_never_thrown_away(store: Store) -> None:
+    posted, empty = TopicPartition(EXEMPTIONS, 3), TopicPartition(REFUNDS, 3)
     await take(store, [exemption(USCC, "granted", 70)])
     with pytest.raises(Stop, match="rebuild the ledger into an empty one"):
-        await store.restart(TopicPartition(EXEMPTIONS, 3), 0)
-    await store.restart(TopicPartition(REFUNDS, 3), 0)
+        await store.restart(posted, 0, await store.mark(posted))
+    assert await store.mark(posted) == Mark(1)
+    assert await store.restart(empty, 5, await store.mark(empty))
 
 
 ROW = {

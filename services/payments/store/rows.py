@@ -59,10 +59,6 @@ class PaymentRows:
         for statement, rows in ((_SAVE_EXEMPTIONS, exemptions), (_SAVE_REFUNDS, refunds), (_SAVE_PAYMENTS, payments)):
             if rows:
                 await db.execute(statement, [list(column) for column in zip(*rows, strict=True)])
-        if refunds:
-            # The rows of this batch are whole: what does not add up is said here, not by the commit, whose failures
-            # look like a lost connection.
-            await db.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     async def clear(self, db: Connection, partition: TopicPartition) -> None:
         """Allowed only where there is nothing yet: what was paid cannot be worked out anew from the decisions."""

@@ -9,18 +9,17 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from services.payments.app import MIGRATIONS, SCHEMA
-from services.payments.cases import day, enterprise, made
+from services.payments.cases import day, enterprise, made, take
 from services.payments.domain.day import Day
 from services.payments.domain.exemption import Exemption
 from services.payments.domain.refund import Payment, Refund
 from services.payments.domain.state import DAY, Held, state_key
-from services.payments.handlers import PaymentsFold
 from services.payments.store.rows import PaymentRows
 from shared.contracts import registry, topics
 from shared.ids import payment_id
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
-from shared.streaming.records import Mark, Output, Record
+from shared.streaming.records import Mark, Output
 from shared.streaming.relay import Relay
 
 pytestmark = pytest.mark.integration
@@ -38,7 +37,7 @@ async def store(database: str) -> AsyncIterator[Store]:
     await pool.open(wait=True)
     store: Store = PostgresStore(pool, SCHEMA, PaymentRows())
     for number in range(12):
-        await store.restart(TopicPartition(topics.DECISIONS, number), 0)
+        assert await store.restart(TopicPartition(topics.DECISIONS, number), 0, None)
     yield store
     await pool.close()
 
@@ -59,18 +58,6 @@ async def save(store: Store, states: dict[str, Held], outputs: Sequence[Output] 
 async def load(store: Store) -> dict[str, Held]:
     async with store.session(THREE, [DAY, WAIVED, DUE, state_key(USCC, "exemption", "medical/2020-02")]) as session:
         return {key: state for key in session.states if (state := session.states.get(key)) is not None}
-
-
-async def take(store: Store, partition: TopicPartition, records: Sequence[Record]) -> bool:
-    """One batch as the runner takes it."""
-    fold = PaymentsFold()
-    facts = [fold.decode(record) for record in records]
-    async with store.session(partition, {key for fact in facts for key in fold.keys(fact)}) as session:
-        assert session.mark is not None
-        outputs: list[Output] = []
-        for fact, record in zip(facts, records, strict=True):
-            outputs += fold.step(session.states, fact, record)
-        return await session.commit(Mark(session.mark.next_offset + len(records)), outputs)
 
 
 async def outbox(store: Store) -> list[tuple[int, str, int]]:
@@ -121,8 +108,10 @@ async def test_an_enterprise_keeps_its_partition(store: Store) -> None:
 async def test_state_is_never_thrown_away(store: Store) -> None:
     await save(store, {WAIVED: Exemption(1, 0, None)})
     with pytest.raises(Stop, match="Restore the database"):
-        await store.restart(THREE, 0)
-    await store.restart(TopicPartition(topics.DECISIONS, 4), 0)
+        await store.restart(THREE, 0, await store.mark(THREE))
+    assert await store.mark(THREE) == Mark(1)
+    empty = TopicPartition(topics.DECISIONS, 4)
+    assert await store.restart(empty, 5, await store.mark(empty))
 
 
 async def test_a_stale_owner_is_fenced(store: Store) -> None:
