@@ -52,7 +52,6 @@ class Installation:
             raise CommandError(f"{service} answers {answer.status_code}: {answer.text}")
         return answer.json()
 
-
     def wrong(self) -> str:
         """What services say keeps them from being ready, in sentences; empty when all are well."""
         sentences = []

@@ -48,9 +48,7 @@ def relief(*words: str, state: Path, seconds: float = 240) -> subprocess.Complet
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
     state = tmp_path_factory.mktemp("demo") / "state"
     try:
-        done = relief(
-            "demo", "--enterprises", str(ENTERPRISES), "--seed", str(SEED), "--keep", "--json", state=state
-        )
+        done = relief("demo", "--enterprises", str(ENTERPRISES), "--seed", str(SEED), "--keep", "--json", state=state)
         assert done.returncode == 0, done.stderr
         yield state, json.loads(done.stdout)
     finally:
@@ -141,4 +139,6 @@ def test_reconcile_and_trace_tell_the_same_story(
     waived = sum(d["amount_fen"] for key, d in decided.items() if key[:2] == (uscc, "exemption"))
     assert sum(exemption["amount_fen"] for exemption in story["money"]["exemptions"]) == waived
     posted = {posting["business_key"] for posting in story["postings"]}
-    assert {exemption["exemption_id"] for exemption in story["money"]["exemptions"] if exemption["amount_fen"]} <= posted
+    assert {
+        exemption["exemption_id"] for exemption in story["money"]["exemptions"] if exemption["amount_fen"]
+    } <= posted

@@ -1,20 +1,23 @@
 """The services' own steps against the independent reading of the policy, on histories nobody chose."""
 
 from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
 from services.cli.decide import RejectedLine, decide_lines
 from services.eligibility import packs
-from tests.faults.generate import histories
-from tests.faults.oracle import judge
+from services.simulator.upstream import write_upstream
+from tests.faults.generate import as_of_days, histories
+from tests.faults.oracle import Key, judge
 
 PACK = packs.named("xinjiang-2020")
 
 
-def ours(lines: Iterable[bytes]) -> tuple[dict[tuple[str, str, str], object], dict[int, str]]:
+def ours(lines: Iterable[bytes], as_of: date | None = None) -> tuple[dict[Key, tuple[object, ...]], dict[int, str]]:
     rejected: list[RejectedLine] = []
-    decided = {
+    decided: dict[Key, tuple[object, ...]] = {
         (d["uscc"], d["measure"], d["key"]): (
             d["outcome"],
             d["amount_fen"],
@@ -23,25 +26,36 @@ def ours(lines: Iterable[bytes]) -> tuple[dict[tuple[str, str, str], object], di
             d["size_class"],
             tuple(sorted(reason["code"] for reason in d["reasons"])),
         )
-        for d in decide_lines(lines, PACK, None, rejected.append)
+        for d in decide_lines(lines, PACK, as_of, rejected.append)
     }
     return decided, {line.line: line.code for line in rejected}
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(histories())
-def test_every_decision_and_reject_is_what_an_independent_reader_of_the_policy_computes(lines: list[bytes]) -> None:
-    expected = judge(lines)
-    decided, rejected = ours(lines)
-    assert rejected == dict(expected.rejected)
-    assert decided == {
-        key: (
-            d.outcome,
-            d.amount_fen,
-            str(d.effective_on),
-            d.prefecture,
-            d.size_class,
-            tuple(sorted(d.reasons)),
-        )
+def theirs(lines: Iterable[bytes], as_of: date | None = None) -> tuple[dict[Key, tuple[object, ...]], dict[int, str]]:
+    expected = judge(lines, as_of)
+    decided: dict[Key, tuple[object, ...]] = {
+        key: (d.outcome, d.amount_fen, d.effective_on, d.prefecture, d.size_class, tuple(sorted(d.reasons)))
         for key, d in expected.decisions.items()
     }
+    return decided, dict(expected.rejected)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@given(histories())
+def test_every_decision_and_reject_is_what_an_independent_reader_of_the_policy_computes(lines: list[bytes]) -> None:
+    assert ours(lines) == theirs(lines)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(histories(), as_of_days())
+def test_as_of_an_earlier_day_only_what_was_known_by_its_end_counts(lines: list[bytes], as_of: date) -> None:
+    assert ours(lines, as_of) == theirs(lines, as_of)
+
+
+def test_a_simulated_region_is_decided_as_the_independent_reader_decides_it(tmp_path: Path) -> None:
+    write_upstream(200, 5, tmp_path, group_by="enterprise", merged=True)
+    lines = (tmp_path / "all.jsonl").read_bytes().splitlines()
+    decided, rejected = ours(lines)
+    assert (decided, rejected) == theirs(lines)
+    assert len(decided) > 3000
+    assert len(rejected) > 10

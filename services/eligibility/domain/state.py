@@ -8,14 +8,14 @@ from datetime import date
 from msgspec import Struct, field
 
 
-class Payee(Struct, array_like=True, frozen=True):
+class Payee(Struct, array_like=True, frozen=True, gc=False):
     """Opaque here: sealed to the payments service; equal digests mean the same account."""
 
     sealed: str
     digest: str
 
 
-class Registration(Struct, array_like=True, frozen=True):
+class Registration(Struct, array_like=True, frozen=True, gc=False):
     effective_on: date
     version: int
     fact: str
@@ -27,23 +27,23 @@ class Registration(Struct, array_like=True, frozen=True):
     payee: Payee | None
 
 
-class Deregistration(Struct, array_like=True, frozen=True):
+class Deregistration(Struct, array_like=True, frozen=True, gc=False):
     fact: str
     on: date
 
 
-class Assessment(Struct, array_like=True, frozen=True):
+class Assessment(Struct, array_like=True, frozen=True, gc=False):
     version: int
     fact: str
     employer_amount_fen: int
 
 
-class Payment(Struct, array_like=True, frozen=True):
+class Payment(Struct, array_like=True, frozen=True, gc=False):
     fact: str
     amount_fen: int
 
 
-class Report(Struct, array_like=True, frozen=True):
+class Report(Struct, array_like=True, frozen=True, gc=False):
     """A versioned number: employees of a month, layoffs of a month, premium paid in a year (fen)."""
 
     version: int
@@ -51,18 +51,18 @@ class Report(Struct, array_like=True, frozen=True):
     number: int
 
 
-class Decline(Struct, array_like=True, frozen=True):
+class Decline(Struct, array_like=True, frozen=True, gc=False):
     fact: str
     year: int
 
 
-class Application(Struct, array_like=True, frozen=True):
+class Application(Struct, array_like=True, frozen=True, gc=False):
     fact: str
     declared_difficulty: bool
     submitted_on: date
 
 
-class Held(Struct, array_like=True, frozen=True):
+class Held(Struct, array_like=True, frozen=True, gc=False):
     """The last decision written for one (measure, key)."""
 
     revision: int

@@ -1,0 +1,60 @@
+"""One installation for the tests of a module, each with a region of its own; a new one where a test spoilt it."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import DEFAULT_POLICY_PACK
+from deploy.local.testing import environ
+from services.cli.installation import run
+from services.cli.operate import first_operations, operate
+from tests.integration.running import Running, bring_up
+
+FAILED = pytest.StashKey[bool]()
+
+
+class Site:
+    """Starting takes longer than most tests, and the regions of two tests share nothing but the accounts."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._numbers = directory, count(1)
+        self._running: Running | None = None
+
+    def running(self) -> Running:
+        if self._running is None:
+            stack = bring_up(self._directory / str(next(self._numbers)), environ())
+            self._running = Running(stack)
+            run(operate(self._running.kafka, first_operations(DEFAULT_POLICY_PACK, date(2020, 1, 31))))
+        return self._running
+
+    def clear(self) -> None:
+        if self._running is not None:
+            self._running.stack.down(wipe=True)
+            self._running = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    try:
+        yield site
+    finally:
+        site.clear()
+
+
+@pytest.fixture
+def running(site: Site, request: pytest.FixtureRequest) -> Iterator[Running]:
+    running = site.running()
+    yield running
+    if running.spoilt or request.node.stash.get(FAILED, True):
+        site.clear()
