@@ -34,12 +34,21 @@ def load(name: str) -> Any:
     return typer.main.get_group(holder).commands[name]
 
 
+class _Commands(dict[str, Any]):
+    """Going through them gives names and sentences; looking one up by its name loads it."""
+
+    def __getitem__(self, name: str) -> Any:
+        return load(name)
+
+
 class _Lazy(TyperGroup):
-    """Lists commands by name and sentence alone, and loads the one that is called."""
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(self.commands)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, placeholder, rest = super().resolve_command(ctx, args)
-        return name, placeholder if name is None else load(name), rest
+        return name, placeholder if name is None else self.commands[name], rest
 
 
 def _placeholder(name: str) -> Callable[[], None]:

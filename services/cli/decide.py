@@ -74,12 +74,14 @@ class Deciding:
         fact.take(enterprise)
 
     def decisions(self) -> Iterator[dict[str, Any]]:
-        """Latest decisions in the order of (uscc, measure, key); a contribution_return of 0 is left out."""
+        """Latest decisions in the order of (uscc, measure, key).
+
+        A return of nothing is not among them: it is decided only after one of something, and here nothing was before.
+        """
         for uscc in sorted(self._enterprises):
             verdicts = standing_verdicts(self._enterprises[uscc], self._pack)
             for verdict in sorted(verdicts, key=lambda v: (v.measure, v.key)):
-                if verdict.measure != "contribution_return" or verdict.amount_fen > 0:
-                    yield decision_data(uscc, verdict, self._pack)
+                yield decision_data(uscc, verdict, self._pack)
 
 
 def decide_lines(

@@ -41,7 +41,11 @@ async def read(
 ) -> AsyncIterator["ConsumerRecord[bytes | None, bytes | None]"]:
     """Every record of a topic (or of some partitions), partition by partition, up to the end as of now."""
     consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST_BYTES
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=LARGEST_BYTES,
+        # All there is to read is there: a fetch that waits at one partition's end would only keep the next one waiting.
+        fetch_max_wait_ms=10,
     )
     try:
         await consumer.start()

@@ -40,7 +40,9 @@ def up(
     """Start the local stack and the services, and wait until all is ready."""
     stack = Stack(state, () if servers_only else None)
     with telling(), progress() as report:
-        started = stack.up(deadline_seconds=deadline, after_ready=None if servers_only else activate_once, report=report)
+        started = stack.up(
+            deadline_seconds=deadline, after_ready=None if servers_only else activate_once, report=report
+        )
     typer.echo("The stack is up." if started else "The stack is already up.", err=True)
     with telling():
         _print_status(stack.status())

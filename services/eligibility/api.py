@@ -12,9 +12,11 @@ from services.eligibility.domain.step import standing_verdicts
 from services.eligibility.handlers import IN_FORCE, InForce, State, decision_data
 from shared.access import Principal, TokenVerifier, forbidden, require
 from shared.contracts.topics import FACTS, topics
+from shared.contracts.vocabulary import Uscc
 from shared.ids import decision_id
 from shared.limits import Limiter, rate_limit
 from shared.problems import Problem
+from shared.streaming.errors import Retry
 from shared.streaming.records import partition_of
 from shared.streaming.redis_store import RedisStore
 
@@ -28,12 +30,17 @@ def routes(
     reader = require(verifier, *READERS)
 
     @router.get("/v1/enterprises/{uscc}", dependencies=[Depends(rate_limit(limiter, "600/minute", reader))])
-    async def enterprise(uscc: str, principal: Annotated[Principal, Depends(reader)]) -> dict[str, Any]:
+    async def enterprise(uscc: Uscc, principal: Annotated[Principal, Depends(reader)]) -> dict[str, Any]:
         """Facts that count, and every decision as it stands, with its reasons."""
         if not principal.may_act_for(uscc):
             raise forbidden("An enterprise sees its own record only.")
         partition = TopicPartition(FACTS, partition_of(uscc.encode(), topics()[FACTS].partitions))
-        in_force, known = await store.read(partition, [IN_FORCE, uscc])
+        try:
+            in_force, known = await store.read(partition, [IN_FORCE, uscc])
+        except Retry as error:
+            raise Problem(
+                503, "store-unavailable", "Store unavailable", "Redis does not answer; try again.", retry_after=5
+            ) from error
         if not isinstance(known, Enterprise):
             raise Problem(404, "unknown-enterprise", "Unknown enterprise", f"No fact about {uscc} has been accepted.")
         day = in_force.last_day if isinstance(in_force, InForce) else ""

@@ -71,6 +71,8 @@ class EligibilityFold:
         return Taken(to_domain(event), event)
 
     def keys(self, fact: Taken) -> Iterable[str]:
+        if isinstance(fact.fact, domain.Irrelevant):
+            return ()
         uscc = getattr(fact.fact, "uscc", None)
         return (IN_FORCE,) if uscc is None else (IN_FORCE, uscc)
 

@@ -6,139 +6,28 @@ a changed value always does.
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import date
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NoReturn
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from services.eligibility.domain import pack as rules
+from services.eligibility.pack_files import FILES, Bounds, DatedRate, File, Sizes, Timeline
 from shared.contracts.vocabulary import INDUSTRIES, INSURANCES, PREFECTURES
 from shared.streaming.errors import Stop
 
 INSTALLED = Path(__file__).parent / "policy"
 
-Citation = Annotated[str, Field(min_length=10)]
-BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class _About(_File):
-    name: str
-    version: str
-    jurisdiction: str
-    source: Citation
-
-
-class _Window(_File):
-    first_day: date
-    last_day: date
-    citation: Citation
-    deregistration_citation: Citation
-
-
-class _DatedRate(_File):
-    since: date
-    value: BasisPoints | None
-
-
-class _Timeline(_File):
-    citation: Citation
-    values: Annotated[list[_DatedRate], Field(min_length=1)]
-
-
-class _SmeLarge(_File):
-    sme: _Timeline
-    large: _Timeline
-
-
-class _Contributions(_File):
-    unit: str
-    periods_at_most: Annotated[int, Field(ge=1, le=12)]
-    rates: dict[str, _SmeLarge]
-
-
-class _Where(_File):
-    southern: BasisPoints | None
-    other: BasisPoints | None
-
-
-class _RefundRates(_File):
-    sme: _Where
-    large: _Where
-
-
-class _Layoffs(_File):
-    limit: BasisPoints
-    small_insured_at_most: Annotated[int, Field(ge=0)]
-    small_limit: BasisPoints
-    citation: Citation
-
-
-class _Refund(_File):
-    unit: str
-    reference_year: int
-    citation: Citation
-    rates: _RefundRates
-    layoffs: _Layoffs
-
-
-class _Holdover(_File):
-    repay_from: date
-    instalments: Annotated[int, Field(ge=1, le=60)]
-    grace_days: Annotated[int, Field(ge=0, le=365)]
-    citation: Citation
-
-
-class _Prefecture(_File):
-    name: str
-    southern: bool
-
-
-class _Prefectures(_File):
-    citation: Citation
-    prefectures: dict[str, _Prefecture]
-
-
-class _Bounds(_File):
-    employees: Annotated[int, Field(ge=0)] | None = None
-    revenue: Annotated[int, Field(ge=0)] | None = None
-    assets: Annotated[int, Field(ge=0)] | None = None
-
-
-class _IndustryRow(_File):
-    name: str
-    large: _Bounds
-    medium: _Bounds
-    small: _Bounds
-
-
-class _Sizes(_File):
-    unit: str
-    citation: Citation
-    industries: dict[str, _IndustryRow]
-
-
-_FILES: dict[str, type[_File]] = {
-    "pack.yaml": _About,
-    "window.yaml": _Window,
-    "contributions.yaml": _Contributions,
-    "refund.yaml": _Refund,
-    "holdover.yaml": _Holdover,
-    "prefectures.yaml": _Prefectures,
-    "sizes.yaml": _Sizes,
-}
-
 
 def load(directory: Path) -> rules.Pack:
     """Read one pack; Stop with file, key and sentence where it is not right."""
-    contents = {name: _parse(directory / name) for name in _FILES}
-    files: dict[str, Any] = {name: _validate(directory / name, model, contents[name]) for name, model in _FILES.items()}
+    contents = {name: _parse(directory / name) for name in FILES}
+    files: dict[str, Any] = {name: _validate(directory / name, model, contents[name]) for name, model in FILES.items()}
     _check_coverage(directory, files)
     about, window, refund = files["pack.yaml"], files["window.yaml"], files["refund.yaml"]
     contributions, holdover = files["contributions.yaml"], files["holdover.yaml"]
@@ -152,7 +41,6 @@ def load(directory: Path) -> rules.Pack:
                 insurance: {"sme": _timeline(rates.sme), "large": _timeline(rates.large)}
                 for insurance, rates in contributions.rates.items()
             },
-            periods_at_most=contributions.periods_at_most,
         ),
         refund=rules.RefundRules(
             reference_year=refund.reference_year,
@@ -177,11 +65,12 @@ def installed() -> dict[str, rules.Pack]:
 
 def named(name: str) -> rules.Pack:
     """An installed pack by name, or by the path of its directory."""
-    directory = Path(name) if Path(name).is_dir() else INSTALLED / name
-    if not (directory / "pack.yaml").is_file():
+    if (INSTALLED / name / "pack.yaml").is_file():
+        return load(INSTALLED / name)
+    if not Path(name).is_dir():
         known = ", ".join(sorted(path.parent.name for path in INSTALLED.glob("*/pack.yaml")))
-        raise Stop(f"There is no policy pack {name!r}; installed are: {known}.")
-    return load(directory)
+        raise Stop(f"There is no policy pack {name!r}, and no directory of that name; installed are: {known}.")
+    return load(Path(name))
 
 
 def by_hash(sha256: str) -> rules.Pack:
@@ -189,7 +78,8 @@ def by_hash(sha256: str) -> rules.Pack:
     pack = installed().get(sha256)
     if pack is None:
         raise Stop(
-            f"The log activates policy pack {sha256[:12]}…, which is not installed here; install the version that has it."
+            f"The log activates policy pack {sha256[:12]}…, which is not installed here; "
+            "install the version that has it."
         )
     return pack
 
@@ -205,30 +95,47 @@ def _iso(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no place in a policy pack")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as written: a key that occurs twice in one mapping is refused, where the library would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value} occurs twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _parse(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
         raise Stop(f"Policy file {path.name} is missing in {path.parent.name}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Stop(f"Policy file {path.parent.name}/{path.name} cannot be read: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError, ValueError) as error:
+        # The library tells of the place on lines of their own.
+        raise Stop(f"Policy file {_where(path)} cannot be read: {' '.join(str(error).split())}.") from None
 
 
-def _validate(path: Path, model: type[_File], content: Any) -> _File:
+def _validate(path: Path, model: type[File], content: Any) -> File:
     try:
         return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise Stop(f"Policy file {path.parent.name}/{path.name}: {key}: {first['msg']}.") from None
+        raise Stop(f"Policy file {_where(path)}: {key}: {first['msg']}.") from None
 
 
-def _timeline(file: _Timeline) -> rules.Timeline[int]:
+def _where(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _timeline(file: Timeline) -> rules.Timeline[int]:
     return rules.Timeline(tuple(rules.Dated(v.since, v.value) for v in file.values), file.citation)
 
 
-def _sizes(file: _Sizes) -> rules.SizeStandard:
-    def bounds(row: _Bounds) -> rules.Bounds:
+def _sizes(file: Sizes) -> rules.SizeStandard:
+    def bounds(row: Bounds) -> rules.Bounds:
         revenue = None if row.revenue is None else row.revenue * 100
         assets = None if row.assets is None else row.assets * 100
         return rules.Bounds(row.employees, revenue, assets)
@@ -244,7 +151,7 @@ def _check_coverage(directory: Path, files: dict[str, Any]) -> None:
     """What no single file can say of itself."""
     name = directory.name
 
-    def refuse(sentence: str) -> None:
+    def refuse(sentence: str) -> NoReturn:
         raise Stop(f"Policy pack {name}: {sentence}")
 
     for what, have, want in (
@@ -259,8 +166,26 @@ def _check_coverage(directory: Path, files: dict[str, Any]) -> None:
     window = files["window.yaml"]
     if window.first_day > window.last_day:
         refuse("window.yaml: first_day is after last_day.")
-    for insurance, rates in files["contributions.yaml"].rates.items():
+    contributions = files["contributions.yaml"]
+    for insurance, rates in contributions.rates.items():
         for size in ("sme", "large"):
-            days = [value.since for value in getattr(rates, size).values]
+            values = getattr(rates, size).values
+            days = [value.since for value in values]
             if days != sorted(set(days)):
                 refuse(f"contributions.yaml: {insurance}.{size}: dates must ascend without repeats.")
+            if any(day.day != 1 for day in days):
+                refuse(f"contributions.yaml: {insurance}.{size}: a rate begins on the first day of a month.")
+            _check_months(refuse, f"contributions.yaml: {insurance}.{size}", values, contributions.periods_at_most)
+
+
+def _check_months(refuse: Callable[[str], NoReturn], what: str, values: list[DatedRate], at_most: int) -> None:
+    """No enterprise gets relief for more months than `periods_at_most`: the timelines end in time."""
+    months = 0
+    for value, following in zip_longest(values, values[1:]):
+        if value.value is None:
+            continue
+        if following is None:
+            refuse(f"{what}: the last value must be null, or relief never ends.")
+        months += 12 * (following.since.year - value.since.year) + following.since.month - value.since.month
+    if months > at_most:
+        refuse(f"{what}: relief for {months} months, and periods_at_most is {at_most}.")

@@ -1,6 +1,7 @@
 """Applications over HTTP: taken once Kafka has acknowledged them, and told what became of them."""
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,23 +10,25 @@ from zoneinfo import ZoneInfo
 import msgspec
 from aiokafka.structs import TopicPartition
 from fastapi import APIRouter, Depends, Header, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
 from services.intake.domain.acceptance import Status
-from services.intake.handlers import State
-from services.intake.status import Decided
+from services.intake.handlers import SOURCE, application_key
+from services.intake.ruling import State
+from services.intake.status import Decided, status_key
 from services.intake.submissions import Submission, Submissions
 from shared.access import Principal, TokenVerifier, forbidden, require
 from shared.contracts.applications import Contact
 from shared.contracts.topics import APPLICATIONS, DECISIONS, topics
-from shared.contracts.vocabulary import Name, Uscc, Utility, Year
+from shared.contracts.vocabulary import Details, Name, Uscc, Utility, Year
 from shared.ids import derived
 from shared.limits import Limiter, rate_limit
 from shared.problems import Problem
 from shared.streaming.errors import Retry
-from shared.streaming.publisher import Publisher
 from shared.streaming.records import Output, partition_of
 from shared.streaming.redis_store import RedisStore
+from shared.streaming.runner import Publishes
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SUBMITTERS = ("enterprise", "liaison", "operator")
@@ -61,16 +64,25 @@ class DeclineRequest(_Body):
     year: Year
 
 
+def _writable(details: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """JSON over HTTP may spell half a character, which no text in UTF-8 can hold."""
+    try:
+        msgspec.json.encode(details)
+    except UnicodeEncodeError:
+        raise PydanticCustomError("bad_details", "holds a text that is not Unicode") from None
+    return details
+
+
 class NeedRequest(_Body):
     """Register a need that people must meet."""
 
     kind: Literal["need"]
     measure: Name
-    details: dict[Name, JsonValue]
+    details: Annotated[Details, AfterValidator(_writable)]
     contact: Contact
 
 
-Request = Annotated[HoldoverRequest | WithdrawalRequest | DeclineRequest | NeedRequest, Field(discriminator="kind")]
+Asked = HoldoverRequest | WithdrawalRequest | DeclineRequest | NeedRequest
 _TYPES = {
     "holdover": "relief.holdover.applied.v1",
     "withdrawal": "relief.holdover.withdrawal.v1",
@@ -90,11 +102,13 @@ def routes(
     submissions: Submissions,
     facts: RedisStore[State],
     decided: RedisStore[Decided],
-    publisher: Publisher,
+    publisher: Publishes,
     verifier: TokenVerifier,
     limiter: Limiter,
+    digest_key: bytes,
     now: Callable[[], datetime] = lambda: datetime.now(SHANGHAI),
 ) -> APIRouter:
+    """`facts` and `decided`: the states of intake's two folds. `digest_key` keys the digests of what was asked."""
     router = APIRouter()
     submitter, reader = require(verifier, *SUBMITTERS), require(verifier, *READERS)
 
@@ -102,7 +116,7 @@ def routes(
         "/v1/applications", status_code=202, dependencies=[Depends(rate_limit(limiter, "60/minute", submitter))]
     )
     async def submit(
-        body: Request,
+        body: Annotated[Asked, Field(discriminator="kind")],
         principal: Annotated[Principal, Depends(submitter)],
         response: Response,
         idempotency_key: Annotated[str, Header(min_length=8, max_length=128)],
@@ -111,18 +125,17 @@ def routes(
         if not principal.may_act_for(body.uscc):
             raise forbidden("An enterprise may apply for itself only.")
         application_id = derived("application", principal.subject, body.uscc, idempotency_key)
-        asked = hashlib.blake2b(body.model_dump_json().encode(), digest_size=16).digest()
-        at = now()
-        event = _event(application_id, body, at)
-        kept = await submissions.remember(application_id, Submission(body.uscc, asked, event, at.isoformat()))
-        if kept.body != asked:
+        asked = _digest(digest_key, body)
+        kept = await submissions.remember(application_id, Submission(body.uscc, asked, now().isoformat()))
+        if not hmac.compare_digest(kept.asked, asked):
             raise Problem(
                 409,
                 "idempotency-key-reused",
                 "Idempotency key reused",
                 "This Idempotency-Key came with another application before; send a new key.",
             )
-        await _publish(publisher, kept)
+        event = _event(application_id, body, datetime.fromisoformat(kept.received_at))
+        await _publish(publisher, body.uscc, event)
         response.headers["Location"] = f"/v1/applications/{application_id}"
         return Taken(application_id=application_id)
 
@@ -145,16 +158,18 @@ async def _state(
     key = uscc.encode()
     try:
         where = TopicPartition(DECISIONS, partition_of(key, topics()[DECISIONS].partitions))
-        decision = (await decided.read(where, [application_id]))[0]
-        if decision is not None:
-            reasons = [{"code": code, "text": {"zh": zh, "en": en}} for code, zh, en in decision.reasons]
-            return {"status": "decided", "outcome": decision.outcome, "reasons": reasons}
+        decision = (await decided.read(where, [status_key(uscc, application_id)]))[0]
         where = TopicPartition(APPLICATIONS, partition_of(key, topics()[APPLICATIONS].partitions))
-        kept = (await facts.read(where, [f"@application:{application_id}"]))[0]
+        kept = (await facts.read(where, [application_key(application_id)]))[0]
     except Retry as error:
         raise Problem(
             503, "store-unavailable", "Store unavailable", "The status cannot be read at the moment.", retry_after=5
         ) from error
+    if decision is not None:
+        reasons = [{"code": code, "text": {"zh": zh, "en": en}} for code, zh, en in decision.reasons]
+        # Pending says what is waited for; the decision is still to come.
+        word = "accepted" if decision.outcome == "pending" else "decided"
+        return {"status": word, "outcome": decision.outcome, "reasons": reasons}
     if not isinstance(kept, Status):
         return {"status": "received"}
     if kept.code is None:
@@ -162,11 +177,11 @@ async def _state(
     return {"status": "rejected", "code": kept.code, "reason": kept.message}
 
 
-async def _publish(publisher: Publisher, submission: Submission) -> None:
-    key = submission.uscc.encode()
+async def _publish(publisher: Publishes, uscc: str, event: bytes) -> None:
+    key = uscc.encode()
     partition = partition_of(key, topics()[APPLICATIONS].partitions)
     try:
-        await publisher.publish([Output(APPLICATIONS, partition, key, submission.event)])
+        await publisher.publish([Output(APPLICATIONS, partition, key, event)])
     except Retry as error:
         raise Problem(
             503,
@@ -177,18 +192,22 @@ async def _publish(publisher: Publisher, submission: Submission) -> None:
         ) from error
 
 
-def _event(
-    application_id: str, body: HoldoverRequest | WithdrawalRequest | DeclineRequest | NeedRequest, at: datetime
-) -> bytes:
+def _digest(key: bytes, body: Asked) -> bytes:
+    """Of what was asked, whatever the order of its members. Keyed: a contact is easily found from a plain digest."""
+    canonical = msgspec.json.encode(body.model_dump(mode="json"), order="deterministic")
+    return hashlib.blake2b(canonical, key=key, digest_size=16).digest()
+
+
+def _event(application_id: str, body: Asked, at: datetime) -> bytes:
     data = body.model_dump(mode="json", exclude={"kind"})
     # A withdrawal names the application it takes back; every other kind is named by its own id.
     data.setdefault("application_id", application_id)
-    data["submitted_on"] = at.date()
+    data["submitted_on"] = at.astimezone(SHANGHAI).date()
     return msgspec.json.encode(
         {
             "specversion": "1.0",
             "id": application_id,
-            "source": "/relief/intake",
+            "source": SOURCE,
             "type": _TYPES[body.kind],
             "subject": body.uscc,
             "time": at,

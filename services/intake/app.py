@@ -44,6 +44,7 @@ def build(settings: Settings) -> Service:
     submissions = Submissions(connect(settings.redis_url))
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     limiter = Limiter(settings.redis_url, NAME)
+    secret = read_digest_key(settings.secrets_dir / DIGEST_KEY)
     return Service(
         NAME,
         settings,
@@ -53,7 +54,7 @@ def build(settings: Settings) -> Service:
         ),
         publisher=publisher,
         writes=(topics.FACTS, topics.REJECTED, topics.APPLICATIONS, topics.OPERATIONS),
-        routers=(api.routes(submissions, facts, decided, publisher, verifier, limiter),),
+        routers=(api.routes(submissions, facts, decided, publisher, verifier, limiter, secret),),
     )
 
 

@@ -8,8 +8,9 @@ import structlog
 from aiokafka.structs import TopicPartition
 
 from services.intake.domain.acceptance import Days
-from services.intake.handlers import DAYS, State
+from services.intake.handlers import DAYS
 from services.intake.operations import day_started
+from services.intake.ruling import State
 from shared.contracts.topics import OPERATIONS
 from shared.streaming.errors import Retry
 from shared.streaming.redis_store import RedisStore
@@ -30,12 +31,18 @@ class Clock:
         self.trouble: str | None = None
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except Retry as error:
-                log.warning("day clock will try again", error=str(error))
-            await asyncio.sleep(PERIOD_SECONDS)
+        """Until cancelled. What nobody foresaw ends the clock, and readiness says so from then on."""
+        try:
+            while True:
+                try:
+                    await self.once()
+                except Retry as error:
+                    log.warning("day clock will try again", error=str(error))
+                await asyncio.sleep(PERIOD_SECONDS)
+        except Exception as error:
+            self.trouble = "the day clock has ended; the log says why; restart the service"
+            log.error("day clock ended", exc_info=error)
+            raise
 
     async def once(self) -> None:
         """Publish the days that calendar and log differ by; a repeat is dropped by its id."""

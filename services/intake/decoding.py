@@ -1,21 +1,30 @@
 """From bytes to a valid CloudEvent, or to the reason why not. Never raises for what a sender can get wrong."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from shared.contracts.envelope import STRUCTURED
-from shared.contracts.registry import AnyEvent
+from shared.contracts.envelope import STRUCTURED, Event
+from shared.contracts.registry import AnyEvent, models
 from shared.contracts.rejected import RejectCode
-from shared.contracts.topics import OPERATIONS, topics
+from shared.contracts.tax import Payee
+from shared.contracts.topics import OPERATIONS, UPSTREAM, topics
 from shared.streaming.records import Raw
 
 RECORD_MAX_BYTES = 256 * 1024
+# Key and headers: an envelope has a few hundred bytes.
+ENVELOPE_MAX_BYTES = 16 * 1024
 OPERATION_TYPES = frozenset(topics()[OPERATIONS].types)
 _ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "traceparent")
+# Headers that say what a record is: one that came twice would leave open which of them speaks.
+_ENVELOPE_HEADERS = frozenset(("content-type", *(f"ce_{name}" for name in _ATTRIBUTES)))
+# Python's parsers read these; JSON does not have them.
+_NOT_JSON_WORDS = (b"NaN", b"Infinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +40,13 @@ def decode(record: Raw, adapter: TypeAdapter[AnyEvent]) -> AnyEvent | Refused:
     value = record.value
     if value is None:
         return Refused("TOMBSTONE", "The record has no value; facts are corrected by a higher version, not deleted.")
-    if len(value) > RECORD_MAX_BYTES:
-        return Refused("TOO_LARGE", f"The record has {len(value)} bytes; at most {RECORD_MAX_BYTES} are accepted.")
     headers = _headers(record)
     if isinstance(headers, Refused):
         return headers
-    structured = headers.get("content-type", "").encode().startswith(STRUCTURED)
-    if not structured and "ce_specversion" in headers:
+    structured = headers.get("content-type", "").encode().lower().startswith(STRUCTURED)
+    if not structured and any(name.startswith("ce_") for name in headers):
         joined = _join(headers, value)
-        if isinstance(joined, Refused):
-            return joined
-        event = decode_value(joined, adapter, envelope_in_headers=True)
+        event = joined if isinstance(joined, Refused) else _validate(joined, adapter, envelope_in_headers=True)
     else:
         event = decode_value(value, adapter)
     if not isinstance(event, Refused) and record.key != event.subject.encode():
@@ -49,9 +54,29 @@ def decode(record: Raw, adapter: TypeAdapter[AnyEvent]) -> AnyEvent | Refused:
     return event
 
 
-def decode_value(value: bytes, adapter: TypeAdapter[AnyEvent], envelope_in_headers: bool = False) -> AnyEvent | Refused:
+def decode_value(value: bytes, adapter: TypeAdapter[AnyEvent]) -> AnyEvent | Refused:
     """The event of a structured-mode value, whatever carried it."""
+    return _too_large(value) or _no_json_words(value) or _validate(value, adapter, envelope_in_headers=False)
+
+
+def unknown_fields(event: AnyEvent) -> int:
+    """How many members of `data` and of the payee in it the contract does not know (they are ignored)."""
+    payee = getattr(event.data, "payee", None)
+    return len(event.data.model_extra or ()) + (len(payee.model_extra or ()) if payee is not None else 0)
+
+
+def content_digest(*parts: bytes) -> bytes:
+    """8 bytes over length-prefixed parts."""
+    h = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        h.update(len(part).to_bytes(4, "big"))
+        h.update(part)
+    return h.digest()
+
+
+def _validate(value: bytes, adapter: TypeAdapter[AnyEvent], envelope_in_headers: bool) -> AnyEvent | Refused:
     try:
+        # Extra members are let in to be counted; they stay outside the fields, and no output repeats them.
         event = adapter.validate_json(value, extra="allow")
     except ValidationError as error:
         return _reason(error, value, envelope_in_headers)
@@ -62,25 +87,55 @@ def decode_value(value: bytes, adapter: TypeAdapter[AnyEvent], envelope_in_heade
     return event
 
 
-def unknown_fields(event: AnyEvent) -> int:
-    """How many members of `data` the contract does not know (they are ignored)."""
-    return len(event.data.model_extra or ())
+def _too_large(value: bytes) -> Refused | None:
+    if len(value) <= RECORD_MAX_BYTES:
+        return None
+    return Refused("TOO_LARGE", f"The record has {len(value)} bytes; at most {RECORD_MAX_BYTES} are accepted.")
+
+
+def _no_json_words(value: bytes) -> Refused | None:
+    """A refusal where a member is NaN or infinite; as a part of a text the words are fine."""
+    if not any(word in value for word in _NOT_JSON_WORDS):
+        return None
+    try:
+        from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return _not_json(value)
+    return None
 
 
 def _headers(record: Raw) -> dict[str, str] | Refused:
-    try:
-        return {name.lower(): value.decode("utf-8") for name, value in record.headers}
-    except (UnicodeDecodeError, AttributeError):
-        return Refused("BAD_HEADERS", "A header of the record is not UTF-8 text.")
+    """Headers by lower-case name; a refusal where they cannot be read or say two things."""
+    headers: dict[str, str] = {}
+    size = len(record.key or b"")
+    for name, value in record.headers:
+        try:
+            size += len(name.encode()) + len(value)
+            text = value.decode("utf-8")
+        except (UnicodeError, AttributeError, TypeError):
+            return Refused("BAD_HEADERS", "A header of the record is not UTF-8 text.")
+        name = name.lower()
+        if name in headers and name in _ENVELOPE_HEADERS:
+            return Refused("BAD_HEADERS", f"The header {name} occurs twice; send it once.")
+        headers[name] = text
+    if size > ENVELOPE_MAX_BYTES:
+        what = f"The record's key and headers have {size} bytes"
+        return Refused("TOO_LARGE", f"{what}; at most {ENVELOPE_MAX_BYTES} are accepted.")
+    return headers
 
 
 def _join(headers: dict[str, str], value: bytes) -> bytes | Refused:
     """Binary mode as structured: the data is parsed on its own first, so that it cannot speak for the envelope."""
+    refused = _too_large(value)
+    if refused is not None:
+        return refused
     try:
         data = from_json(value, allow_inf_nan=False)
     except ValueError:
         return _not_json(value)
     envelope = {name: headers[f"ce_{name}"] for name in _ATTRIBUTES if f"ce_{name}" in headers}
+    if "content-type" in headers:
+        envelope["datacontenttype"] = headers["content-type"]
     return to_json({**envelope, "data": data})
 
 
@@ -127,19 +182,25 @@ def _reason(error: ValidationError, value: bytes, envelope_in_headers: bool) -> 
 
 
 def _sentence(item: Any) -> str:
-    """Names the field, never its value: values may be personal data."""
+    """Names the field, never its value: values may be personal data, and so may the keys of a map."""
     if item["type"] == "union_tag_invalid":
         return "type: is no event type of this topic."
     if item["type"] == "union_tag_not_found":
         return "type: is missing, or no text."
-    where = ".".join(str(part) for part in item["loc"] if "." not in str(part)) or "type"
-    return f"{where}: {item['msg']}."
+    known = _field_names()
+    where = ".".join(str(part) for part in item["loc"] if isinstance(part, int) or part in known)
+    return f"{where or 'the event'}: {item['msg']}."
 
 
-def content_digest(*parts: bytes) -> bytes:
-    """8 bytes over length-prefixed parts."""
-    h = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        h.update(len(part).to_bytes(4, "big"))
-        h.update(part)
-    return h.digest()
+@cache
+def _field_names() -> frozenset[str]:
+    """Every name that the contract gives to a field of the envelope or of a payload."""
+    payloads: list[Any] = [
+        model.model_fields["data"].annotation for topic in (*UPSTREAM, OPERATIONS) for model in models(topic).values()
+    ]
+    return frozenset(_names(Event, Payee, *payloads))
+
+
+def _names(*found: type[BaseModel]) -> Iterator[str]:
+    for model in found:
+        yield from model.model_fields

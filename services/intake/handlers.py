@@ -2,66 +2,41 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from pydantic import BaseModel
 
-from services.intake.decoding import Refused, content_digest, decode, unknown_fields
-from services.intake.domain.acceptance import Claim, Days, Done, Incoming, Known, Outcome, Ruling, Status, accept
+from services.intake.decoding import Refused, decode, unknown_fields
+from services.intake.domain.acceptance import Days, Done, Outcome, Status
+from services.intake.ruling import State, claim_key, conflict, content_of, is_of_an_enterprise, rule
 from shared.contracts.registry import AnyEvent, decoder
-from shared.contracts.rejected import RAW_MAX_BYTES
+from shared.contracts.rejected import RAW_MAX_BYTES, RejectCode
 from shared.contracts.topics import APPLICATIONS, FACTS, OPERATIONS, REJECTED, topics
 from shared.ids import derived
 from shared.observability import metrics
 from shared.streaming.records import Cause, Output, Raw, States, partition_of
 
-State = Known | Claim | Status | Days | Done
 Taken = AnyEvent | Refused
 DAYS = "@days"
+# The source of what intake's own API publishes, and of the rejects.
+SOURCE = "/relief/intake"
+INPUTS = (*(name for name in topics() if name.startswith("upstream.")), APPLICATIONS, OPERATIONS)
 
 _PARTITIONS = topics()[FACTS].partitions
 _REJECTED_PARTITIONS = topics()[REJECTED].partitions
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The contract's times end with the year 2199.
+_LAST_MS = (datetime(2199, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _json = msgspec.json.Encoder(enc_hook=lambda model: model.__dict__)
 _state_encoder = msgspec.msgpack.Encoder()
 _state_decoder: msgspec.msgpack.Decoder[State] = msgspec.msgpack.Decoder(State)
 
-# What makes a fact the same fact: the parts of its business id beside the uscc (contracts: common rules).
-_BUSINESS: dict[str, Callable[[Any], tuple[str, ...]]] = {
-    "cn.tax.enterprise.registered.v1": lambda d: (d.effective_on.isoformat(),),
-    "cn.tax.enterprise.deregistered.v1": lambda d: (),
-    "cn.tax.contribution.assessed.v1": lambda d: (d.assessment_id,),
-    "cn.tax.contribution.paid.v1": lambda d: (d.payment_id,),
-    "cn.insurance.headcount.reported.v1": lambda d: (d.period,),
-    "cn.insurance.layoffs.reported.v1": lambda d: (d.period,),
-    "cn.insurance.year.settled.v1": lambda d: (str(d.year),),
-    "cn.utility.bill.issued.v1": lambda d: (d.bill_id,),
-    "cn.utility.bill.paid.v1": lambda d: (d.payment_id,),
-    "cn.utility.disconnection.requested.v1": lambda d: (d.request_id,),
-    "relief.holdover.applied.v1": lambda d: (d.application_id,),
-    "relief.holdover.withdrawal.v1": lambda d: (d.application_id,),
-    "relief.refund.declined.v1": lambda d: (d.application_id,),
-    "relief.need.registered.v1": lambda d: (d.application_id,),
-}
-# Ids that mean one thing whichever enterprise sends them: what their first record fixes.
-_CLAIMS: dict[str, Callable[[Any], tuple[str, tuple[str, ...]]]] = {
-    "cn.tax.contribution.assessed.v1": lambda d: (f"assessment:{d.assessment_id}", (d.uscc, d.insurance, d.period)),
-    "cn.tax.contribution.paid.v1": lambda d: (f"payment:{d.payment_id}", (d.uscc,)),
-    "cn.utility.bill.issued.v1": lambda d: (f"bill:{d.bill_id}", (d.uscc,)),
-    "cn.utility.bill.paid.v1": lambda d: (f"bill_payment:{d.payment_id}", (d.uscc,)),
-}
-_CONFLICTS = {
-    Outcome.ID_CONFLICT: ("ID_CONFLICT", "This id was accepted before with other content; the first stands."),
-    Outcome.VERSION_CONFLICT: (
-        "VERSION_CONFLICT",
-        "This version was accepted before with other content; send a correction as a higher version.",
-    ),
-    Outcome.CLAIM_CONFLICT: (
-        "VERSION_CONFLICT",
-        "This id belongs to another enterprise, or to another insurance or period; use a new id.",
-    ),
-}
+
+def application_key(event_id: str) -> str:
+    """The state key of what became of an application that came in over HTTP, by its event's id."""
+    return f"@application:{event_id}"
 
 
 def encode_state(state: State) -> bytes:
@@ -96,12 +71,12 @@ class IntakeFold:
     def keys(self, fact: Taken) -> Iterable[str]:
         if isinstance(fact, Refused):
             return ()
-        if fact.type not in _BUSINESS:
+        if not is_of_an_enterprise(fact):
             return (DAYS, _operation_key(fact))
-        if fact.type in _CLAIMS:
-            return (fact.subject, "@" + _CLAIMS[fact.type](fact.data)[0])
-        application = getattr(fact.data, "application_id", None)
-        return (fact.subject,) if application is None else (fact.subject, f"@application:{application}")
+        claimed_as = claim_key(fact)
+        if claimed_as is not None:
+            return (fact.subject, claimed_as)
+        return (fact.subject, application_key(fact.id)) if fact.source == SOURCE else (fact.subject,)
 
     def cause(self, fact: Taken) -> Cause | None:
         return None
@@ -112,31 +87,20 @@ class IntakeFold:
         unknown = unknown_fields(fact)
         if unknown:
             metrics.UNKNOWN_FIELDS.labels(fact.type).inc(unknown)
-        if fact.type not in _BUSINESS:
-            return self._operation(states, fact, record)
-        return self._fact(states, fact, record)
+        return self._fact(states, fact, record) if is_of_an_enterprise(fact) else self._operation(states, fact, record)
 
     # ---- facts of enterprises ----------------------------------------------------------------------------------
 
     def _fact(self, states: States[State], event: AnyEvent, record: Raw) -> Sequence[Output]:
         ruling, incoming = rule(states, event)
         _count(ruling.outcome, event, record)
-        if ruling.outcome in _CONFLICTS:
-            code, message = _CONFLICTS[ruling.outcome]
-            self._status(states, event, record, code, message)
-            return [self._reject(record, code, message, incoming.content, ruling.against)]
+        refused = conflict(ruling.outcome)
+        _tell(states, event, record, refused)
+        if refused is not None:
+            return [self._reject(record, *refused, incoming.content, ruling.against)]
         if ruling.outcome is not Outcome.ACCEPTED:
             return ()
-        self._status(states, event, record, None, None)
         return [self._publish(event, record, event.subject, partition_of(event.subject.encode(), _PARTITIONS), 0)]
-
-    def _status(self, states: States[State], event: AnyEvent, record: Raw, code: str | None, text: str | None) -> None:
-        if record.topic != APPLICATIONS:
-            return
-        name = f"@application:{event.data.application_id}"
-        # The first word on an application stands: a later conflict is the newcomer's, not the application's.
-        if states.get(name) is None:
-            states.put(name, Status(event.subject, code, text))
 
     def _publish(self, event: AnyEvent, record: Raw, subject: str, partition: int, index: int) -> Output:
         data = dict(event.data.__dict__)
@@ -176,31 +140,29 @@ class IntakeFold:
 
     def _operation(self, states: States[State], event: AnyEvent, record: Raw) -> Sequence[Output]:
         """A day or a pack goes to every facts partition, a review to its enterprise's."""
-        outcome = self._operation_outcome(states, event)
-        _count(outcome, event, record)
-        if outcome is not Outcome.ACCEPTED:
+        content, done = content_of(event), states.get(_operation_key(event))
+        if isinstance(done, Done):
+            if done.content != content:
+                message = "This operation was carried out with other content; the first stands."
+                return [self._reject(record, "ID_CONFLICT", message, content, done.content)]
+            _count(Outcome.DUPLICATE, event, record)
             return ()
+        if event.type == "relief.day.started.v1":
+            day, days = event.data.date.isoformat(), states.get(DAYS)
+            if isinstance(days, Days) and day <= days.last:
+                _count(Outcome.SUPERSEDED, event, record)
+                return ()
+            states.put(DAYS, Days(day))
+        states.put(_operation_key(event), Done(content))
         uscc = getattr(event.data, "uscc", None)
         if uscc is not None:
             return [self._publish(event, record, uscc, partition_of(uscc.encode(), _PARTITIONS), 0)]
         return [self._publish(event, record, event.subject, partition, partition) for partition in range(_PARTITIONS)]
 
-    def _operation_outcome(self, states: States[State], event: AnyEvent) -> Outcome:
-        key = _operation_key(event)
-        if states.get(key) is not None:
-            return Outcome.DUPLICATE
-        if event.type == "relief.day.started.v1":
-            day, days = event.data.date.isoformat(), states.get(DAYS)
-            if isinstance(days, Days) and day <= days.last:
-                return Outcome.SUPERSEDED
-            states.put(DAYS, Days(day))
-        states.put(key, Done())
-        return Outcome.ACCEPTED
-
     # ---- rejects -----------------------------------------------------------------------------------------------
 
     def _reject(
-        self, record: Raw, code: str, message: str, content: bytes | None = None, against: bytes | None = None
+        self, record: Raw, code: RejectCode, message: str, content: bytes | None = None, against: bytes | None = None
     ) -> Output:
         metrics.REJECTS.labels(record.topic, code).inc()
         raw = record.value or b""
@@ -218,10 +180,10 @@ class IntakeFold:
         event = {
             "specversion": "1.0",
             "id": derived("rejected", position),
-            "source": "/relief/intake",
+            "source": SOURCE,
             "type": "relief.record.rejected.v1",
             "subject": position,
-            "time": datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            "time": _moment(record.timestamp),
             "datacontenttype": "application/json",
             "data": data,
         }
@@ -229,41 +191,11 @@ class IntakeFold:
         return Output(REJECTED, partition_of(key, _REJECTED_PARTITIONS), key, _json.encode(event))
 
 
-def rule(states: States[State], event: AnyEvent) -> tuple[Ruling, Incoming]:
-    """Whether a valid event of an enterprise becomes a fact; remembers it in the states."""
-    known = states.get(event.subject)
-    if not isinstance(known, Known):
-        known = Known()
-    claim_key, incoming = _incoming(event)
-    claim = states.get(claim_key) if claim_key is not None else None
-    ruling = accept(known, claim if isinstance(claim, Claim) else None, incoming)
-    if ruling.outcome not in _CONFLICTS:
-        states.put(event.subject, known)
-    if ruling.outcome is Outcome.ACCEPTED and claim_key is not None and incoming.fixed is not None:
-        states.put(claim_key, Claim(incoming.fixed))
-    return ruling, incoming
-
-
-def conflict(outcome: Outcome) -> tuple[str, str] | None:
-    """Code and sentence of a conflict; None for every other outcome."""
-    return _CONFLICTS.get(outcome)
-
-
-def _incoming(event: AnyEvent) -> tuple[str | None, Incoming]:
-    """The key of the claim on the event's id, if its kind has one, and the event reduced to digests."""
-    data = event.data
-    kind = event.type.encode()
-    claim_key, fixed = None, None
-    if event.type in _CLAIMS:
-        name, parts = _CLAIMS[event.type](data)
-        claim_key, fixed = "@" + name, content_digest(*(part.encode() for part in parts))
-    return claim_key, Incoming(
-        event=content_digest(event.source.encode(), event.id.encode()),
-        business=content_digest(kind, *(part.encode() for part in _BUSINESS[event.type](data))),
-        version=getattr(data, "version", 1),
-        content=content_digest(kind, _json.encode(data.__dict__)),
-        fixed=fixed,
-    )
+def _tell(states: States[State], event: AnyEvent, record: Raw, refused: tuple[RejectCode, str] | None) -> None:
+    """Keep what became of an application of our own API. Its first word stands: a repeat changes nothing."""
+    name = application_key(event.id)
+    if record.topic == APPLICATIONS and event.source == SOURCE and states.get(name) is None:
+        states.put(name, Status(event.subject, *(refused or (None, None))))
 
 
 def _count(outcome: Outcome, event: AnyEvent, record: Raw) -> None:
@@ -274,12 +206,14 @@ def _count(outcome: Outcome, event: AnyEvent, record: Raw) -> None:
         metrics.SUPERSEDED.labels(event.type).inc()
 
 
+def _moment(milliseconds: int) -> datetime:
+    """A record's timestamp; a sender may put any 64-bit number there, and -1 stands for none."""
+    return _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LAST_MS))
+
+
 def _operation_key(event: AnyEvent) -> str:
     return f"@operation:{event.source} {event.id}"
 
 
 def _origin(record: Raw, index: int) -> dict[str, Any]:
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "index": index}
-
-
-INPUTS = (*(name for name in topics() if name.startswith("upstream.")), APPLICATIONS, OPERATIONS)

@@ -10,8 +10,8 @@ from shared.contracts.registry import decoder
 from shared.contracts.topics import DECISIONS
 from shared.streaming.records import Cause, Output, Raw, States
 
-# Most decisions are no answers to applications; this keeps their decoding out of intake's time.
-_HOLDOVER = b'"measure":"holdover"'
+# Most decisions are no answers to applications; without this word there is nothing here to decode.
+_HOLDOVER = b'"holdover"'
 
 
 class Decided(Struct, array_like=True, frozen=True):
@@ -24,6 +24,11 @@ class Decided(Struct, array_like=True, frozen=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Decided)
+
+
+def status_key(uscc: str, application_id: str) -> str:
+    """The state key of one application; an id alone could be another enterprise's too."""
+    return f"{uscc} {application_id}"
 
 
 def encode_state(state: Decided) -> bytes:
@@ -47,7 +52,7 @@ class StatusFold:
         return event if isinstance(event, DecisionMade) and event.data.measure == "holdover" else None
 
     def keys(self, fact: DecisionMade | None) -> Iterable[str]:
-        return () if fact is None else (fact.data.key,)
+        return () if fact is None else (status_key(fact.data.uscc, fact.data.key),)
 
     def cause(self, fact: DecisionMade | None) -> Cause | None:
         return None  # the highest revision wins: repeats are harmless without a watermark
@@ -56,8 +61,9 @@ class StatusFold:
         if fact is None:
             return ()
         decision = fact.data
-        known = states.get(decision.key)
+        key = status_key(decision.uscc, decision.key)
+        known = states.get(key)
         if known is None or known.revision < decision.revision:
             reasons = [(reason.code, reason.text.zh, reason.text.en) for reason in decision.reasons]
-            states.put(decision.key, Decided(decision.revision, decision.outcome, reasons))
+            states.put(key, Decided(decision.revision, decision.outcome, reasons))
         return ()

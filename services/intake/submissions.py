@@ -10,29 +10,32 @@ from shared.problems import Problem
 
 
 class Submission(Struct, array_like=True, frozen=True):
-    """`event` is the record as published; `body` the digest of what was asked, to tell a repeat from another request."""
+    """Enough to make the same event from the same request again, and nothing personal.
+
+    `asked`: digest of the request's body, which tells a repeat from another request under the same key.
+    """
 
     uscc: str
-    body: bytes
-    event: bytes
-    received_at: str
+    asked: bytes
+    received_at: str  # RFC 3339
 
 
 class Submissions:
-    """Kept in Redis. Lost with Redis, it comes back with the sender's repeat: the event's id derives from the request."""
+    """Kept in Redis. What is lost with Redis comes back with the sender's repeat: the event's id derives from it."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
 
     async def remember(self, application_id: str, submission: Submission) -> Submission:
-        """The first submission under this id: the given one, unless one was there before."""
+        """The first submission under this id: the given one, unless one was there before. Raises Problem 503."""
         try:
             await self._redis.set(_key(application_id), msgspec.msgpack.encode(submission), nx=True)
-            return await self.find(application_id) or submission
         except (RedisError, OSError) as error:
             raise _unavailable() from error
+        return await self.find(application_id) or submission
 
     async def find(self, application_id: str) -> Submission | None:
+        """None where nothing was submitted under this id. Raises Problem 503."""
         try:
             stored = await self._redis.get(_key(application_id))
         except (RedisError, OSError) as error:
@@ -45,7 +48,7 @@ def _unavailable() -> Problem:
         503,
         "store-unavailable",
         "Store unavailable",
-        "Applications cannot be taken at the moment; send the same request again.",
+        "Applications cannot be taken or looked up at the moment; send the same request again.",
         retry_after=5,
     )
 

@@ -1,6 +1,6 @@
 """One installation for the tests of a module, each with a region of its own; a new one where a test spoilt it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -37,7 +37,7 @@ class Site:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report

@@ -138,7 +138,7 @@ class Running:
             try:
                 numbers = await partition_numbers(self.kafka, [topic])
                 ends = await consumer.end_offsets([TopicPartition(topic, n) for n in numbers[topic]])
-                return sum(ends.values())
+                return sum(int(end) for end in ends.values())
             finally:
                 await consumer.stop()
 

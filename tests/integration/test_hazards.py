@@ -1,4 +1,4 @@
-"""Money through crashes, lost state, stale owners, poison and rebalances, on real servers: to the fen as if undisturbed.
+"""Money through crashes, lost state, stale owners, poison and rebalances, on real servers: to the fen as undisturbed.
 
 What is undisturbed comes from an independent reading of the policy over the same upstream records, and the first test
 shows that an undisturbed run gives just that. Each test has a region of its own, and every balance moves by what that
@@ -118,7 +118,6 @@ def test_a_poison_record_in_the_middle_of_a_batch_is_rejected_once(running: Runn
     region = simulate(ENTERPRISES, 106, tmp_path)
     implied = expected(region)
     earlier = before(running)
-    seen = set(told(running, REJECTED).events)
     poisoned: list[Upstream] = []
     for position, one in enumerate(region):
         if one.topic == TAX and position % 200 == 100:
@@ -131,7 +130,9 @@ def test_a_poison_record_in_the_middle_of_a_batch_is_rejected_once(running: Runn
     running.settle()
     check(running, enterprises_of(region), implied, earlier)
     rejected = told(running, REJECTED)
-    of_poison = [e for name, e in rejected.events.items() if name not in seen and e["data"]["code"] == "NOT_JSON"]
+    of_poison = [
+        e for name, e in rejected.events.items() if name not in earlier.rejected and e["data"]["code"] == "NOT_JSON"
+    ]
     positions = {tuple(event["data"]["origin"].values()) for event in of_poison}
     assert len(positions) == len(of_poison) == implied.rejected["NOT_JSON"]
 

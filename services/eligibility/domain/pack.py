@@ -1,4 +1,4 @@
-"""The policy pack as the rules see it: typed, dated, without I/O. Files become this in services/eligibility/packs.py."""
+"""The policy pack as the rules see it: typed, dated, without I/O. services/eligibility/packs.py makes it from files."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -76,10 +76,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ContributionRules:
-    """Relief of the employer part, in basis points: insurance -> "sme" | "large" -> timeline by the period's first day."""
+    """Relief of the employer part, in basis points: insurance -> "sme" | "large" -> rate by the period's first day."""
 
     rates: dict[str, dict[str, Timeline[int]]]
-    periods_at_most: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def not_sme(size_class: str, day: date, citation: str) -> Reason:
     return Reason(
         "NOT_SME",
         f"按{day}有效的登记，企业规模为大型，不属于中小微企业。",
-        f"By the registration in force on {day} the enterprise is {size_class}; it would have to be medium, small or micro.",
+        f"By the registration in force on {day} the enterprise is {size_class}; "
+        "it would have to be medium, small or micro.",
         citation,
     )
 
@@ -83,14 +84,19 @@ def layoff_rate(
         )
     average = _decimal(heads, months)
     rate = _decimal(laid_off * months * 100, heads)
+    # Cut to two decimals, a rate just over the limit reads as the limit itself.
+    just = rate == _decimal(small_bp if insured <= small else limit_bp, 100)
+    shown, zh_shown = (f"just over {rate}", f"略高于{rate}") if just else (rate, rate)
     few = f"insured {insured} {'<=' if insured <= small else '>'} {small}"
     zh_few = f"参保{insured}人{'不超过' if insured <= small else '超过'}{small}人"
     return Reason(
         "LAYOFF_RATE",
-        f"裁员{laid_off}人，平均参保{average}人，裁员率{rate}%，高于{_percent(limit_bp)}；{zh_few}"
+        f"裁员{laid_off}人，平均参保{average}人，裁员率{zh_shown}%，高于{_percent(limit_bp)}；{zh_few}"
         f"（不超过者限{_percent(small_bp)}）。",
-        f"layoffs {laid_off} of average {average} = {rate} % > {_percent(limit_bp)}; {few}"
-        + (f", and {rate} % > {_percent(small_bp)}" if insured <= small else f" (their limit is {_percent(small_bp)})"),
+        f"layoffs {laid_off} of average {average} = {shown} % > {_percent(limit_bp)}; {few}"
+        + (
+            f", and {shown} % > {_percent(small_bp)}" if insured <= small else f" (their limit is {_percent(small_bp)})"
+        ),
         citation,
     )
 

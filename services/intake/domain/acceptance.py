@@ -27,7 +27,7 @@ class Claim(Struct, array_like=True, tag="c", frozen=True):
 
 
 class Status(Struct, array_like=True, tag="a", frozen=True):
-    """What became of one application, for the HTTP API."""
+    """What became of one application, for the HTTP API; accepted where there is no code."""
 
     uscc: str
     code: str | None
@@ -41,7 +41,9 @@ class Days(Struct, array_like=True, tag="d", frozen=True):
 
 
 class Done(Struct, array_like=True, tag="o", frozen=True):
-    """An operation that was carried out."""
+    """An operation that was carried out, and the digest of what it asked."""
+
+    content: bytes
 
 
 class Incoming(Struct, frozen=True):
@@ -84,9 +86,10 @@ def accept(known: Known, claim: Claim | None, incoming: Incoming) -> Ruling:
         if content == incoming.content:
             return Ruling(Outcome.DUPLICATE)
         return Ruling(Outcome.ID_CONFLICT, content)
-    if claim is not None and claim.fixed != incoming.fixed:
-        return Ruling(Outcome.CLAIM_CONFLICT, claim.fixed)
     held = known.versions.get(incoming.business)
+    if claim is not None and claim.fixed != incoming.fixed:
+        # Of another enterprise's record nothing is told, not even a digest.
+        return Ruling(Outcome.CLAIM_CONFLICT, None if held is None else held[1])
     if held is not None:
         version, content = held
         if incoming.version == version and incoming.content != content:
