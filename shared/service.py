@@ -25,7 +25,7 @@ from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
 from shared.keyfiles import KeyFileError
 from shared.observability import asyncapi, logging
 from shared.observability.health import Check, Health
-from shared.streaming.edge import Edge
+from shared.streaming.edge import STALLED_SECONDS, Edge
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.publisher import Publisher
 from shared.streaming.records import Fold
@@ -149,7 +149,8 @@ def application(service: Service) -> FastAPI:
     events = {topic: registry.models(topic) for topic in sorted(names)}
     page = asyncapi.routes(broker, f"relief {service.name}", "1", events)
     app = web.build_app(f"relief {service.name}", lifespan, health, (*service.routers, page))
-    for edge in edges:
+    for source, edge in zip(service.inputs, edges, strict=True):
+        edge.on_turn = health.heartbeat(f"{source.group}-loop", STALLED_SECONDS)
         edge.on_fatal = functools.partial(web.stop, app)  # exit status 1: whoever runs us starts us again
     return app
 

@@ -150,4 +150,3 @@ class Poller:
             log.warning("poll failed, trying again", error=repr(error))
         self.trouble = sentence
         await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
-

@@ -1,10 +1,14 @@
-"""Named places where a test makes the process die, as a power cut would.
+"""Named places where a test makes the process die, as a power cut would, or freeze.
 
-RELIEF_CRASH_AT holds `point` or `point:N`: the Nth time that the point is reached, the process kills itself.
+RELIEF_CRASH_AT holds `point` or `point:N`: the Nth time that the point is reached, the process kills itself. With
+`point:N:SIGSTOP` it freezes there until somebody sends SIGCONT.
 """
 
+import itertools
 import os
 import signal
+
+from shared.streaming import settings
 
 POINTS = frozenset(
     {
@@ -19,23 +23,19 @@ POINTS = frozenset(
 )
 
 
-def _armed(setting: str) -> tuple[str, int]:
-    point, _, count = setting.partition(":")
+def _armed(setting: str) -> tuple[str, int, signal.Signals]:
+    point, count, number = [*setting.split(":"), *("", "1", "SIGKILL")[1 + setting.count(":") :]]
     if point not in POINTS:
         raise ValueError(f"RELIEF_CRASH_AT names {point!r}; the points are {', '.join(sorted(POINTS))}.")
-    return point, int(count or 1)
+    return point, int(count), signal.Signals[number]
 
 
-# Read here and not from settings: it is for tests alone, and free in every other process.
-_setting = os.environ.get("RELIEF_CRASH_AT")
-_point, _left = _armed(_setting) if _setting else ("", 0)
+_setting = settings.crash_at()
+_point, _nth, _signal = _armed(_setting) if _setting else ("", 0, signal.SIGKILL)
+_times = itertools.count(1)
 
 
 def reached(point: str) -> None:
-    """Die here, without any clean-up, if this is the place and the time."""
-    global _left
-    if point != _point:
-        return
-    _left -= 1
-    if _left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Die or freeze here, without any clean-up, if this is the place and the time."""
+    if point == _point and next(_times) == _nth:
+        os.kill(os.getpid(), _signal)

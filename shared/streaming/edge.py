@@ -1,13 +1,15 @@
 """FastStream at the edge: a batch subscriber that hands raw records to the runner, and the service's lifespan.
 
-The runner does what the framework's acknowledgement cannot (kafka-notes): explicit offsets per partition, rewind, and
-treatment of every failure. Nothing here looks into a record: a record whose headers cannot be read is intake's to reject.
+The runner does what the framework's acknowledgement cannot: explicit offsets per partition, rewind, and treatment of
+every failure. Nothing here looks into a record: one whose headers cannot be read is intake's to reject.
 """
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,34 +20,49 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
+from faststream.kafka.schemas import Topic
 
+from shared.streaming import lenient as _installed  # noqa: F401  # before any consumer reads
+from shared.streaming.consumer import Poll, Poller
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.runner import Runner
 
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 1.0
-IDLE_CHECK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 DRAIN_SECONDS = 10.0
 STALLED_SECONDS = 60.0
+LAGGING_SECONDS = 300.0
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """aiokafka logs and swallows what a listener raises; the runner's tasks must not raise here, and do not."""
+    """aiokafka logs and swallows what a listener raises, and goes on as if all were well: here the process ends."""
 
     def __init__(self, edge: "Edge") -> None:
         self._edge = edge
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._edge.runner.revoked(revoked, DRAIN_SECONDS)
+        try:
+            if revoked:
+                await self._edge.runner.revoked(revoked, DRAIN_SECONDS)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody else would hear of it
+            self._edge.fail(f"giving partitions back failed: {error!r}", error)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        self._edge.bind()
-        await self._edge.runner.assigned(assigned)
+        try:
+            self._edge.bind()
+            await self._edge.runner.assigned(assigned)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody else would hear of it
+            self._edge.fail(f"taking partitions over failed: {error!r}", error)
 
 
 class Edge:
-    """One consumer group of one service: subscriber, runner, heartbeat."""
+    """One consumer group of one service: subscriber, runner, heartbeat.
+
+    `on_turn` is called on every turn of the consumer loop; silence for STALLED_SECONDS means that it hangs.
+    `on_fatal` is told in one sentence when only a new process can help; by default this one ends as on SIGTERM.
+    """
 
     def __init__(
         self,
@@ -57,14 +74,15 @@ class Edge:
         max_records: int = 2000,
         poll_ms: int = 20,
     ) -> None:
-        self.runner, self._topics = runner, tuple(topics)
+        self.runner = runner
         self._subscriber = broker.subscriber(
-            *topics,
+            *(Topic(topic, declare=False) for topic in topics),  # FastStream would create it, with one partition
             batch=True,
             group_id=group,
             group_instance_id=instance,
             ack_policy=AckPolicy.MANUAL,
-            auto_offset_reset="earliest",
+            # aiokafka may not choose a place by itself: the runner learns of it and goes by the store.
+            auto_offset_reset="none",
             max_records=max_records,
             batch_timeout_ms=poll_ms,
             # Every rebalance stops all (no cooperative protocol): static members, and more time than a drain takes.
@@ -81,12 +99,20 @@ class Edge:
             description=f"Batches of raw records for {group}; see topics.yaml for the events.",
         )
         self._subscriber(self._handle)
-        self._beats: list[asyncio.Task[None]] = []
-        self._beat = time.monotonic()
+        self._poller = Poller(runner, max_records, poll_ms / 1000)
+        self._poller.on_turn = self._turn
+        # FastStream's own polls all partitions at once, and loses records when one of them cannot be read.
+        self._subscriber.get_msg = self._poller.poll  # type: ignore[method-assign]
+        self._house: asyncio.Task[None] | None = None
+        self._turned = time.monotonic()
+        self.on_turn: Callable[[], None] = lambda: None
+        self.on_fatal: Callable[[str], None] = _end_process
+        self.fatal: str | None = None
 
     async def _handle(self, message: KafkaMessage) -> None:
-        records = message.raw_message
-        await self.runner.handle(records if isinstance(records, tuple) else (records,))
+        poll = message.raw_message
+        assert isinstance(poll, Poll)
+        await self.runner.handle(poll.chunks)
 
     def bind(self) -> None:
         consumer = self._subscriber.consumer
@@ -96,38 +122,67 @@ class Edge:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Inside: housekeeping beats. On leaving: drain within the budget. The broker is started and stopped outside."""
-        self._beats = [asyncio.create_task(self._keep_house())]
+        """Inside: housekeeping. On leaving: drain within the budget. The broker is started before and stopped after."""
+        self._house = asyncio.create_task(self._keep_house())
         try:
             yield
         finally:
-            for task in self._beats:
-                task.cancel()
-            await asyncio.gather(*self._beats, return_exceptions=True)
+            self._house.cancel()
+            await asyncio.gather(self._house, return_exceptions=True)
+            self._house = None
             with contextlib.suppress(Retry):
                 await self.runner.drain(DRAIN_SECONDS)
 
     async def _keep_house(self) -> None:
-        last_check = time.monotonic()
+        last_check = 0.0
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            self._beat = time.monotonic()
+            now = time.monotonic()
             try:
                 await self.runner.commit_advisory()
-                if self._beat - last_check >= IDLE_CHECK_SECONDS:
-                    last_check = self._beat
-                    await self.runner.check_idle()
+                if now - last_check >= CHECK_SECONDS:
+                    last_check = now
+                    await asyncio.gather(self.runner.check_idle(), self.runner.measure_lag())
             except (Retry, Stop) as error:
                 log.info("housekeeping will try again", runner=self.runner.name, error=str(error))
+            except Exception as error:  # noqa: BLE001  # it must not end unseen
+                self.fail(f"housekeeping failed: {error!r}", error)
+                return
+            if self._poller.trouble is not None and now - self._poller.trouble_since > STALLED_SECONDS:
+                self.fail(self._poller.trouble, None)
+                return
+
+    def fail(self, sentence: str, error: Exception | None) -> None:
+        """Only a new process can help."""
+        if self.fatal is None:
+            self.fatal = sentence
+            log.critical("the service has to start anew", runner=self.runner.name, why=sentence, exc_info=error)
+            self.on_fatal(sentence)
 
     def problem(self) -> str | None:
-        """For readiness: a stopped partition, a dead consumer, a loop that no longer beats."""
-        tasks = [task for task in self._subscriber.tasks if not task.done()]
-        if self._beats and not tasks:
-            return f"the consumer loop of {self.runner.name} has ended; restart the service"
-        if self._beats and time.monotonic() - self._beat > STALLED_SECONDS:
-            return f"{self.runner.name} has not beaten for {STALLED_SECONDS:.0f} seconds"
-        return self.runner.problem()
+        """For readiness: None, or a sentence on what keeps records from going through."""
+        name = self.runner.name
+        if self.fatal is not None:
+            return f"{name} has to start anew: {self.fatal}"
+        if self._house is not None and all(task.done() for task in self._subscriber.tasks):
+            return f"the consumer loop of {name} has ended; restart the service"
+        silent = time.monotonic() - self._turned
+        if self._house is not None and silent > STALLED_SECONDS:
+            return f"the consumer loop of {name} has not turned for {silent:.0f} seconds"
+        if (sentence := self._poller.trouble or self.runner.problem()) is not None:
+            return sentence
+        age, partition = self.runner.lag.worst()
+        if partition is not None and age > LAGGING_SECONDS:
+            return f"{name} is {age:.0f} seconds behind in {partition.topic}/{partition.partition}"
+        return None
+
+    def _turn(self) -> None:
+        self._turned = time.monotonic()
+        self.on_turn()
+
+
+def _end_process(_sentence: str) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _raw(records: Any) -> KafkaAckableMessage:

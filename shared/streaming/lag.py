@@ -67,8 +67,8 @@ class Lag:
 
     def worst(self) -> tuple[float, TopicPartition | None]:
         """The longest any partition has been behind, in seconds, and which."""
-        ages: list[tuple[float, TopicPartition | None]] = [(self._age(partition), partition) for partition in self._next]
-        return max(ages, key=lambda age: age[0], default=(0.0, None))
+        partition = max(self._next, key=self._age, default=None)
+        return (0.0, None) if partition is None else (self._age(partition), partition)
 
     def _age(self, partition: TopicPartition) -> float:
         sightings = self._sightings.get(partition)

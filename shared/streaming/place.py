@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from shared.streaming.consumer import Consumer
 from shared.streaming.errors import Stop
-from shared.streaming.records import Mark
+from shared.streaming.records import Mark, Raw, digest
 from shared.streaming.store import Store
 
 log = structlog.get_logger()
@@ -61,6 +61,16 @@ async def _check_trimmed_of_done(
         raise Stop(
             f"{name(partition)} begins at offset {begin}, and {runner} had done the records only up to {done}: "
             "records are missing. Have the sender repeat them, then set the group's offset."
+        )
+
+
+def check_proof(runner: str, partition: TopicPartition, proof: tuple[int, bytes], first: Raw) -> None:
+    """Stop unless the log still holds the record that the stored state came from."""
+    offset, seen = proof
+    if first.offset != offset or digest(first) != seen:
+        raise Stop(
+            f"{name(partition)} does not hold at offset {offset} the record that {runner} took there: "
+            "was the topic recreated or restored? Restore the log, or rebuild the service."
         )
 
 

@@ -24,6 +24,17 @@ from shared.streaming.store import Session
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
+FROZEN_SECONDS = 30
+
+_SERVER_TROUBLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    # psycopg counts these among a programmer's errors: we froze and lost the transaction; the server is now a standby.
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+
 
 class Rows(Protocol[S]):
     """A service's tables: how its states are read and written inside the runner's transaction."""
@@ -59,11 +70,13 @@ class PostgresStore(Generic[S]):
             yield _PostgresSession(self, db, partition, mark, states)
             await db.rollback()
 
-    async def restart(self, partition: TopicPartition, next_offset: int) -> None:
+    async def restart(self, partition: TopicPartition, next_offset: int, seen: Mark | None) -> bool:
         async with transaction(self.pool) as db:
             await lock_partitions(db, self.schema, [partition.partition])
+            if not await self._write_mark(db, partition, seen, Mark(next_offset)):
+                return False
             await self._rows.clear(db, partition)
-            await self._write_mark(db, partition, None, Mark(next_offset), insert=True)
+        return True
 
     async def check(self) -> str | None:
         try:
@@ -77,7 +90,7 @@ class PostgresStore(Generic[S]):
         self, db: Connection, partition: TopicPartition, before: Mark | None, after: Mark,
         changes: dict[str, S], outputs: Sequence[Output],
     ) -> bool:  # fmt: skip
-        if not await self._write_mark(db, partition, before, after, insert=before is None):
+        if not await self._write_mark(db, partition, before, after):
             return False
         if changes:
             await self._rows.save(db, partition, changes)
@@ -95,11 +108,8 @@ class PostgresStore(Generic[S]):
         marks = msgspec.msgpack.decode(row[3], type=dict[str, tuple[int, int]])
         return Mark(row[0], row[1], row[2], marks)
 
-    async def _write_mark(
-        self, db: Connection, partition: TopicPartition, before: Mark | None, after: Mark, insert: bool
-    ) -> bool:
-        statement = _INSERT_MARK if insert else _UPDATE_MARK
-        expected = before.next_offset if before else after.next_offset
+    async def _write_mark(self, db: Connection, partition: TopicPartition, before: Mark | None, after: Mark) -> bool:
+        statement = _INSERT_MARK if before is None else _UPDATE_MARK
         parameters = {
             "topic": partition.topic,
             "partition": partition.partition,
@@ -107,7 +117,7 @@ class PostgresStore(Generic[S]):
             "last": after.last_offset,
             "digest": after.digest,
             "marks": msgspec.msgpack.encode(after.watermarks),
-            "expected": expected,
+            "expected": before.next_offset if before else None,
         }
         result = await db.execute(sql.SQL(statement).format(sql.Identifier(self.schema)), parameters)
         return result.rowcount == 1
@@ -116,12 +126,10 @@ class PostgresStore(Generic[S]):
 _UPDATE_MARK: LiteralString = """
     UPDATE {}.inbox SET next_offset = %(next)s, last_offset = %(last)s, digest = %(digest)s, watermarks = %(marks)s
     WHERE topic = %(topic)s AND partition = %(partition)s AND next_offset = %(expected)s"""
-# Used for a first mark and for a restart; the advisory lock of the partition is held.
 _INSERT_MARK: LiteralString = """
     INSERT INTO {}.inbox (topic, partition, next_offset, last_offset, digest, watermarks)
     VALUES (%(topic)s, %(partition)s, %(next)s, %(last)s, %(digest)s, %(marks)s)
-    ON CONFLICT (topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset,
-      last_offset = EXCLUDED.last_offset, digest = EXCLUDED.digest, watermarks = EXCLUDED.watermarks"""
+    ON CONFLICT (topic, partition) DO NOTHING"""
 
 
 class _PostgresSession(Generic[S]):
@@ -139,7 +147,7 @@ class _PostgresSession(Generic[S]):
         # Here, not at the end of the `with`: only what is committed may be called done.
         try:
             await self._db.commit()
-        except psycopg.Error as error:
+        except _SERVER_TROUBLE as error:
             raise Retry(f"PostgreSQL: the commit's outcome is unknown: {error}") from error
         return True
 
@@ -154,10 +162,17 @@ async def append(db: Connection, schema: str, outputs: Sequence[Output]) -> None
     if row is None:
         raise Stop(f"Table {schema}.outbox_counter is empty; run the migrations again.")
     first = row[0] - len(outputs) + 1
-    copy = sql.SQL("COPY {}.outbox (seq, topic, partition, key, value) FROM STDIN").format(name)
-    async with db.cursor() as cursor, cursor.copy(copy) as rows:
-        for number, output in enumerate(outputs, first):
-            await rows.write_row((number, output.topic, output.partition, output.key, output.value))
+    # Not COPY: a process that freezes inside one is waited for without any timeout, with its locks.
+    topics, partitions, keys, values = zip(*outputs, strict=True)
+    await db.execute(
+        sql.SQL(
+            "INSERT INTO {}.outbox (seq, topic, partition, key, value)"
+            " SELECT %s + n - 1, topic, partition, key, value"
+            " FROM unnest(%b::text[], %b::int[], %b::bytea[], %b::bytea[])"
+            " WITH ORDINALITY AS told (topic, partition, key, value, n)"
+        ).format(name),
+        (first, list(topics), list(partitions), list(keys), list(values)),
+    )
 
 
 async def lock_partitions(db: Connection, schema: str, partitions: Iterable[int]) -> None:
@@ -172,13 +187,16 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     try:
         async with pool.connection() as db:
             yield db
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except _SERVER_TROUBLE as error:
         raise Retry(f"PostgreSQL: {error}") from error
 
 
-def connect(url: str, schema: str, size: int = 6) -> Pool:
-    """A pool, not yet open. A stuck holder of a lock is ended by the server, so that a frozen process frees others."""
-    options = f"-c search_path={schema} -c idle_in_transaction_session_timeout=30s -c lock_timeout=60s"
+def connect(url: str, schema: str, size: int = 6, frozen_seconds: int = FROZEN_SECONDS) -> Pool:
+    """A pool, not yet open. A process that freezes inside a transaction loses it, and its locks, to the server."""
+    options = (
+        f"-c search_path={schema} -c idle_in_transaction_session_timeout={frozen_seconds}s"
+        f" -c lock_timeout={frozen_seconds + 10}s"
+    )
     return cast(
         "Pool",
         AsyncConnectionPool(
@@ -190,7 +208,7 @@ def connect(url: str, schema: str, size: int = 6) -> Pool:
 async def migrate(url: str, schema: str, directory: Path) -> None:
     """Apply a service's numbered .sql files, each once, in order, under a lock; then serving may begin."""
     common = Path(__file__).with_name("inbox.sql")
-    files = [common, *sorted(directory.glob("*.sql"))]
+    files = [common, *sorted(directory.glob("*.sql"))]  # noqa: ASYNC240  # once, before serving
     try:
         async with await AsyncConnection.connect(url) as db:
             await db.execute("SELECT pg_advisory_xact_lock(hashtext('relief.migrate'), 0)")
@@ -198,7 +216,8 @@ async def migrate(url: str, schema: str, directory: Path) -> None:
             await db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
             await db.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
             await db.execute(
-                "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+                "CREATE TABLE IF NOT EXISTS migration"
+                " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
             )
             rows = await (await db.execute("SELECT name FROM migration")).fetchall()
             done = {row[0] for row in rows}

@@ -27,6 +27,14 @@ for first = 2, #ARGV, 2000 do
 end
 return 1
 """
+# The same compare-and-set, then an empty state.
+_RESTART = """
+local stored = redis.call('HGET', KEYS[1], '@next') or ''
+if stored ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return 1
+"""
 
 
 class RedisStore(Generic[S]):
@@ -41,7 +49,8 @@ class RedisStore(Generic[S]):
         self._redis: Any = redis
         self._service = service
         self._encode, self.decode = encode, decode
-        self._script = redis.register_script(_COMMIT)
+        self._commit = redis.register_script(_COMMIT)
+        self._restart = redis.register_script(_RESTART)
 
     def key(self, partition: TopicPartition) -> str:
         return f"relief:{self._service}:{partition.topic}:{partition.partition}"
@@ -66,12 +75,10 @@ class RedisStore(Generic[S]):
             stored = await self._redis.hmget(self.key(partition), list(keys))
         return [None if value is None else self.decode(value) for value in stored]
 
-    async def restart(self, partition: TopicPartition, next_offset: int) -> None:
+    async def restart(self, partition: TopicPartition, next_offset: int, seen: Mark | None) -> bool:
+        args = _standing(seen.next_offset if seen else None, Mark(next_offset))
         with _translated():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.delete(self.key(partition))
-                pipe.hset(self.key(partition), mapping={"@next": next_offset, "@mark": _pack(Mark(next_offset))})
-                await pipe.execute()
+            return bool(await self._restart(keys=[self.key(partition)], args=args))
 
     async def check(self) -> str | None:
         try:
@@ -88,13 +95,12 @@ class RedisStore(Generic[S]):
             raise Stop(f"Redis evicts keys (maxmemory-policy is {policy}); set maxmemory-policy to noeviction.")
 
     async def write(self, partition: TopicPartition, expected: int | None, mark: Mark, changes: dict[str, S]) -> bool:
-        args: list[str | bytes | int] = ["" if expected is None else expected]
-        args += ["@next", mark.next_offset, "@mark", _pack(mark)]
+        args = _standing(expected, mark)
         encode = self._encode
         for key, state in changes.items():
             args += [key, encode(state)]
         with _translated():
-            return bool(await self._script(keys=[self.key(partition)], args=args))
+            return bool(await self._commit(keys=[self.key(partition)], args=args))
 
 
 class _RedisSession(Generic[S]):
@@ -116,6 +122,10 @@ class _translated:  # reads as a phrase: with _translated()
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, RedisError | OSError):
             raise Retry(f"Redis: {error}") from error
+
+
+def _standing(expected: int | None, mark: Mark) -> list[str | bytes | int]:
+    return ["" if expected is None else expected, "@next", mark.next_offset, "@mark", _pack(mark)]
 
 
 def _pack(mark: Mark) -> bytes:

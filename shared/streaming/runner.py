@@ -21,9 +21,10 @@ from shared.observability import metrics
 from shared.streaming import crash
 from shared.streaming.advisory import Advisory
 from shared.streaming.consumer import Chunk, Consumer, PartitionLost
-from shared.streaming.errors import Retry, Stop
+from shared.streaming.errors import Retry
+from shared.streaming.folding import step_through
 from shared.streaming.lag import Lag
-from shared.streaming.place import Moved, find_place, name
+from shared.streaming.place import Moved, check_proof, find_place
 from shared.streaming.records import F, Fold, Mark, Output, Raw, S, digest
 from shared.streaming.store import Store
 from shared.streaming.treatment import Attempts, Treatment
@@ -73,8 +74,6 @@ class Runner(Generic[F, S]):
         self._closing = False
         self.lag = Lag()
 
-    # ---- assignment --------------------------------------------------------------------------------------------
-
     @property
     def stopped(self) -> dict[TopicPartition, str]:
         """Partitions that stopped until a person has looked, with why."""
@@ -122,8 +121,6 @@ class Runner(Generic[F, S]):
         except TimeoutError:
             log.warning("drain budget used up", runner=self.name, seconds=budget_seconds)
 
-    # ---- records -----------------------------------------------------------------------------------------------
-
     def number(self, partition: TopicPartition) -> int:
         self._numbers[partition] += 1
         return self._numbers[partition]
@@ -162,12 +159,7 @@ class Runner(Generic[F, S]):
         """The records that are new; Stop unless the first after a seek is the one the stored state came from."""
         if cursor.proof is None:
             return records
-        offset, seen = cursor.proof
-        if records[0].offset != offset or digest(records[0]) != seen:
-            raise Stop(
-                f"{name(partition)} does not hold at offset {offset} the record that {self.name} took there: was "
-                "the topic recreated or restored? Restore the log, or rebuild the service."
-            )
+        check_proof(self.name, partition, cursor.proof, records[0])
         cursor.proof = None
         return [record for record in records if record.offset >= cursor.next_offset]
 
@@ -181,15 +173,7 @@ class Runner(Generic[F, S]):
             if mark is None or mark.next_offset != cursor.next_offset:
                 raise Moved
             marks = dict(mark.watermarks)
-            outputs: list[Output] = []
-            for record, fact in zip(records, facts, strict=True):
-                cause = fold.cause(fact)
-                if cause is not None:
-                    if cause.position <= marks.get(cause.source, (-1, -1)):
-                        metrics.DUPLICATES.labels(partition.topic).inc()
-                        continue
-                    marks[cause.source] = cause.position
-                outputs += fold.step(session.states, fact, record)
+            outputs = step_through(fold, records, facts, session.states, marks)
             if self._store.publishes_first:
                 assert self._publisher is not None
                 crash.reached("before_publish")
@@ -219,8 +203,6 @@ class Runner(Generic[F, S]):
             self.lag.ends(partition, end)
         self.lag.done(partition, cursor.next_offset)
 
-    # ---- treatment ---------------------------------------------------------------------------------------------
-
     def _failed(self, partition: TopicPartition, cursor: _Cursor, error: Exception, what: str = "batch") -> None:
         if self._cursors.get(partition) is not cursor:
             return  # no longer ours, or another place was found meanwhile
@@ -231,14 +213,13 @@ class Runner(Generic[F, S]):
         wait: float | None
         if isinstance(error, Moved | PartitionLost):
             metrics.BATCHES.labels(partition.topic, "rewound").inc()
-            wait = self._treatment.moved(partition, cursor.attempts, "log" if isinstance(error, PartitionLost) else "store")
+            reason = "log" if isinstance(error, PartitionLost) else "store"
+            wait = self._treatment.moved(partition, cursor.attempts, reason)
         else:
             metrics.BATCHES.labels(partition.topic, "failed").inc()
             wait = self._treatment.failed(partition, error, cursor.attempts, what)
         if wait is not None:
             self._recover_later(partition, wait, cursor.attempts)
-
-    # ---- finding the place -------------------------------------------------------------------------------------
 
     def _recover_later(self, partition: TopicPartition, wait: float, attempts: Attempts) -> None:
         running = self._recoveries.get(partition)
@@ -279,8 +260,6 @@ class Runner(Generic[F, S]):
         self._advisory.done(partition, mark.next_offset)
         self.lag.done(partition, mark.next_offset)
         consumer.resume(partition)
-
-    # ---- now and then ------------------------------------------------------------------------------------------
 
     async def check_idle(self) -> None:
         """A store that lost its writes while nothing came in is found, and what it lost is done again."""

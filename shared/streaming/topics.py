@@ -1,11 +1,12 @@
 """Topics on the broker: created from the declaration, and checked against it."""
 
 import asyncio
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
-from shared.contracts.topics import topics
+from shared.contracts.topics import Topic, topics
 from shared.streaming.errors import Retry, Stop
 
 READY_SECONDS = 20.0
@@ -26,16 +27,13 @@ async def ensure_topics(bootstrap: str, replication: int = 1) -> None:
                 name=topic.name,
                 num_partitions=topic.partitions,
                 replication_factor=replication,
-                topic_configs={"cleanup.policy": "delete", "retention.ms": _retention(topic.retention)},
+                topic_configs=_configs(topic, replication),
             )
             for name, topic in declared.items()
             if name not in present
         ]
         if missing:
-            try:
-                await admin.create_topics(missing)
-            except TopicAlreadyExistsError:
-                pass  # another replica was quicker; the count is checked below
+            _check_created(await admin.create_topics(missing))
         await _check(admin, {name: topic.partitions for name, topic in declared.items()})
     except (KafkaError, OSError) as error:
         raise Retry(f"Kafka at {bootstrap} cannot be reached: {error!r}") from error
@@ -80,6 +78,21 @@ async def _check(admin: AIOKafkaAdminClient, wanted: dict[str, int]) -> None:
         await asyncio.sleep(0.1)
 
 
-def _retention(policy: str) -> str:
-    """Milliseconds: for ever, or 60 days, longer than any outage we plan for."""
-    return "-1" if policy == "forever" else str(60 * 24 * 3600 * 1000)
+def _check_created(response: Any) -> None:
+    """aiokafka hands the broker's refusals back without raising them."""
+    for topic, code, *message in response.topic_errors:
+        error = for_code(code)
+        if error not in (NoError, TopicAlreadyExistsError):  # another replica was quicker: the count is checked after
+            raise Stop(f"Topic {topic} cannot be created: {error.__name__} {' '.join(filter(None, message))}".rstrip())
+
+
+def _configs(topic: Topic, replication: int) -> dict[str, str]:
+    configs = {
+        "cleanup.policy": "delete",
+        # Milliseconds: for ever, or 60 days, longer than any outage we plan for.
+        "retention.ms": "-1" if topic.retention == "forever" else str(60 * 24 * 3600 * 1000),
+        "min.insync.replicas": "2" if replication > 2 else "1",
+    }
+    if topic.name.startswith("upstream."):
+        configs["max.message.bytes"] = str(4 * 1024 * 1024)  # too large for us is for intake to say
+    return configs

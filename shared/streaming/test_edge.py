@@ -1,0 +1,77 @@
+"""What readiness and the process hear of a consumer that is not well."""
+
+import time
+
+import pytest
+from faststream.kafka import KafkaBroker
+
+from shared.streaming import edge as module
+from shared.streaming.edge import Edge, Listener
+from shared.streaming.fakes import IN, Adding, Log, Process, RecordingPublisher, memory_store
+from shared.streaming.runner import Runner
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def edge(told: list[str]) -> Edge:
+    runner = Runner("adder", Adding(), memory_store(), RecordingPublisher())
+    edge = Edge(KafkaBroker("127.0.0.1:1", logger=None), runner, [IN.topic], "adder", "adder-1")
+    edge.on_fatal = told.append
+    return edge
+
+
+async def test_a_listener_that_fails_ends_the_process_since_aiokafka_swallows_it(edge: Edge, told: list[str]) -> None:
+    listener = Listener(edge)
+    await listener.on_partitions_assigned({IN})
+    assert len(told) == 1
+    assert "taking partitions over failed" in told[0]
+    await listener.on_partitions_revoked({IN})
+    assert len(told) == 1, "once is enough"
+    assert "has to start anew" in (edge.problem() or "")
+
+
+async def test_a_poll_that_only_fails_ends_the_process(
+    edge: Edge, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
+    edge._poller.trouble, edge._poller.trouble_since = "the coordinator is gone", time.monotonic()
+    async with edge.running():
+        edge._poller.trouble_since -= module.STALLED_SECONDS + 1
+        assert edge._house is not None
+        await edge._house
+    assert told == ["the coordinator is gone"]
+
+
+async def test_a_loop_that_ended_or_hangs_is_told(edge: Edge) -> None:
+    async with edge.running():
+        assert "consumer loop of adder has ended" in (edge.problem() or "")
+        edge._subscriber.tasks.append(edge._house)  # type: ignore[arg-type]  # any task that runs
+        assert edge.problem() == "the consumer has not started"
+        edge._turned -= module.STALLED_SECONDS + 1
+        assert "has not turned for 61 seconds" in (edge.problem() or "")
+        edge._turn()
+        edge._poller.trouble = "the consumer cannot read"
+        assert edge.problem() == "the consumer cannot read"
+        edge._subscriber.tasks.clear()
+
+
+async def test_being_behind_for_long_is_told(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    edge.runner.bind(Process(Log(), memory_store()).consumer)
+    edge.runner.lag.done(IN, 0)
+    edge.runner.lag.ends(IN, 5)
+    assert edge.problem() is None
+    monkeypatch.setattr(module, "LAGGING_SECONDS", -1.0)
+    assert "seconds behind in numbers/0" in (edge.problem() or "")
+
+
+async def test_the_subscriber_lets_nobody_else_choose_a_place_or_commit(edge: Edge) -> None:
+    arguments = edge._subscriber._connection_args
+    assert arguments["enable_auto_commit"] is False
+    assert arguments["auto_offset_reset"] == "none"
+    assert arguments["group_instance_id"] == "adder-1"
+    assert arguments["rebalance_timeout_ms"] > module.DRAIN_SECONDS * 1000
+    assert edge._subscriber.topics_to_create == []
