@@ -24,6 +24,7 @@ COMMANDS = {
     "reconcile": ("reconcile", "Compare every decision with payments and ledger; list each difference."),
     "day": ("operate", "Start a day: what is due up to it happens."),
     "token": ("operate", "Print a bearer token of the local stack's development issuer."),
+    "policy": ("policy", "Check, test, compare and activate policy packs."),
 }
 
 

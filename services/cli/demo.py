@@ -20,7 +20,7 @@ from services.cli.conservation import Findings, check
 from services.cli.draining import drained
 from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
 from services.cli.log import read, send
-from services.cli.operate import SHANGHAI, first_operations, operate
+from services.cli.operate import SHANGHAI, begin, operate
 from services.cli.reconcile import as_document, print_findings, totals_differing
 from services.cli.terminal import CommandError, bar, err, out, print_json, sentence_on_failure
 from services.cli.upstream import write_region
@@ -111,7 +111,7 @@ def _activate(stack: Stack) -> None:
     environment = stack.environment()
     pack = environment.get("RELIEF_POLICY_PACK", DEFAULT_POLICY_PACK)
     # In a thread: `up` may be called from a program with an event loop of its own.
-    run(operate(environment["RELIEF_KAFKA_BOOTSTRAP"], first_operations(pack, FIRST_DAY)))
+    run(begin(environment["RELIEF_KAFKA_BOOTSTRAP"], pack, FIRST_DAY))
 
 
 def _run(found: Installation, enterprises: int, seed: int) -> Outcome:

@@ -12,12 +12,13 @@ from services.cli.log import partition_numbers
 from services.cli.terminal import CommandError
 from shared.contracts.topics import DECISIONS, topics
 
+LEDGER = "relief-ledger"
 # In the order in which records pass through them, so that one clean pass over all means drained.
 GROUPS = {
     "relief-intake": "intake",
     "relief-eligibility": "eligibility",
     "relief-payments": "payments",
-    "relief-ledger": "ledger",
+    LEDGER: "ledger",
 }
 POLL_SECONDS = 0.2
 # A service that says it is in trouble is given this long to help itself; one that says nothing, longer.
@@ -34,12 +35,15 @@ async def drained(found: Installation) -> None:
         numbers = await partition_numbers(found.kafka, [name for group in GROUPS for name in _read_by(group)])
         last, moved = None, time.monotonic()
         while True:
-            lags = {group: await _lag(admin, consumer, group, numbers) for group in GROUPS}
-            relayed = await asyncio.to_thread(_unrelayed, found)
-            if relayed == 0 and not any(lags.values()):
+            lags, unrelayed = {}, 0
+            for group in GROUPS:
+                if group == LEDGER:  # what the relay publishes after the ledger was asked, nobody would wait for
+                    unrelayed = await asyncio.to_thread(_unrelayed, found)
+                lags[group] = await _lag(admin, consumer, group, numbers)
+            if unrelayed == 0 and not any(lags.values()):
                 return
-            if (lags, relayed) != last:
-                last, moved = (lags, relayed), time.monotonic()
+            if (lags, unrelayed) != last:
+                last, moved = (lags, unrelayed), time.monotonic()
             silent = time.monotonic() - moved
             wrong = await asyncio.to_thread(found.wrong) if silent > TROUBLED_SECONDS else ""
             if wrong or silent > SILENT_SECONDS:

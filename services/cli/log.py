@@ -44,8 +44,10 @@ async def read(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         max_partition_fetch_bytes=LARGEST_BYTES,
-        # All there is to read is there: a fetch that waits at one partition's end would only keep the next one waiting.
+        # All there is to read is there: a fetch that waits at one partition's end only keeps the next one waiting,
+        # and the first look at a topic is always "not known yet, try again".
         fetch_max_wait_ms=10,
+        retry_backoff_ms=10,
     )
     try:
         await consumer.start()

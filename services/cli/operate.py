@@ -1,5 +1,6 @@
 """What an operator puts into the log: days and packs; and a token to look at the APIs with."""
 
+import json
 from datetime import date, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from services.eligibility import packs
 from services.intake.operations import day_started, pack_activated
 from shared.access import ROLES
 from shared.contracts.registry import decoder
-from shared.contracts.topics import OPERATIONS
+from shared.contracts.topics import OPERATIONS, PACKS
 from shared.streaming.records import Output
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -50,11 +51,34 @@ async def operate(kafka: str, operations: list[Output]) -> None:
     await send(kafka, OPERATIONS, [Line(o.key, o.value) for o in operations], lambda n: None)
 
 
-def first_operations(pack_name: str, first_day: date) -> list[Output]:
-    """What a new installation needs before anything is decided: a day, and the pack in force."""
+async def keep_pack(kafka: str, loaded: packs.Loaded, at: datetime) -> None:
+    """Have the pack in the log, by its hash, once."""
+    ref = loaded.pack.ref
+    async for record in read(kafka, PACKS):
+        if record.key == ref.sha256.encode():
+            return
+    event = {
+        "specversion": "1.0",
+        "id": ref.sha256,
+        "source": "/relief/cli",
+        "type": "relief.pack.published.v1",
+        "subject": ref.sha256,
+        "time": at.isoformat(),
+        "datacontenttype": "application/json",
+        "data": {"pack": ref.pack, "version": ref.version, "sha256": ref.sha256, "content": loaded.content},
+    }
+    await send(
+        kafka, PACKS, [Line(ref.sha256.encode(), json.dumps(event, ensure_ascii=False).encode())], lambda n: None
+    )
+
+
+async def begin(kafka: str, pack_name: str, first_day: date) -> None:
+    """What a new installation needs before anything is decided: a day, and a pack, kept and in force."""
     at = datetime.now(SHANGHAI)
-    ref = packs.named(pack_name).ref
-    return [day_started(first_day, at), pack_activated(ref.pack, ref.version, ref.sha256, at)]
+    loaded = packs.load_with_content(packs.directory_of(pack_name))
+    ref = loaded.pack.ref
+    await keep_pack(kafka, loaded, at)
+    await operate(kafka, [day_started(first_day, at), pack_activated(ref.pack, ref.version, ref.sha256, at)])
 
 
 def activate_once(stack: Stack) -> None:
@@ -69,4 +93,4 @@ async def _activate_once(kafka: str, pack_name: str) -> None:
     async for record in read(kafka, OPERATIONS):
         if adapter.validate_json(record.value or b"null").type == "relief.pack.activated.v1":
             return
-    await operate(kafka, first_operations(pack_name, datetime.now(SHANGHAI).date()))
+    await begin(kafka, pack_name, datetime.now(SHANGHAI).date())

@@ -37,14 +37,15 @@ def routes(
         partition = TopicPartition(FACTS, partition_of(uscc.encode(), topics()[FACTS].partitions))
         try:
             in_force, known = await store.read(partition, [IN_FORCE, uscc])
+            sha256 = in_force.pack_sha256 if isinstance(in_force, InForce) else None
+            pack = pack_by_hash(sha256) if sha256 is not None else None
         except Retry as error:
             raise Problem(
-                503, "store-unavailable", "Store unavailable", "Redis does not answer; try again.", retry_after=5
+                503, "store-unavailable", "Store unavailable", "State or pack cannot be read; try again.", retry_after=5
             ) from error
         if not isinstance(known, Enterprise):
             raise Problem(404, "unknown-enterprise", "Unknown enterprise", f"No fact about {uscc} has been accepted.")
         day = in_force.last_day if isinstance(in_force, InForce) else ""
-        sha256 = in_force.pack_sha256 if isinstance(in_force, InForce) else None
         return {
             "uscc": uscc,
             "as_of": day or None,
@@ -62,7 +63,7 @@ def routes(
                 for r in known.registrations
             ],
             "deregistered_on": known.deregistration.on if known.deregistration else None,
-            "decisions": _decisions(uscc, known, pack_by_hash(sha256)) if sha256 else [],
+            "decisions": _decisions(uscc, known, pack) if pack is not None else [],
         }
 
     return router

@@ -1,10 +1,12 @@
 """The wiring of eligibility: facts in, decisions out, a read API."""
 
 import sys
+from dataclasses import replace
 
-from services.eligibility import api, packs
+from services.eligibility import api
 from services.eligibility.handlers import EligibilityFold, decode_state, encode_state
 from services.eligibility.settings import Settings
+from services.eligibility.shelf import Shelf
 from shared.access import TokenVerifier
 from shared.backings import on_redis
 from shared.contracts import topics
@@ -18,17 +20,18 @@ GROUP = "relief-eligibility"
 
 def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, and Stop for a policy pack that is not right."""
-    packs.installed()
+    shelf = Shelf(settings.kafka_bootstrap)
     backing, store = on_redis(settings.redis_url, NAME, encode_state, decode_state)
+    backing = replace(backing, tasks=(shelf.run,))
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     limiter = Limiter(settings.redis_url, NAME)
     return Service(
         NAME,
         settings,
-        inputs=(Input(GROUP, (topics.FACTS,), EligibilityFold(packs.by_hash), backing),),
+        inputs=(Input(GROUP, (topics.FACTS,), EligibilityFold(shelf.by_hash), backing),),
         publisher=Publisher(settings.kafka_bootstrap, settings.instance or GROUP),
         writes=(topics.DECISIONS,),
-        routers=(api.routes(store, packs.by_hash, verifier, limiter),),
+        routers=(api.routes(store, shelf.by_hash, verifier, limiter),),
     )
 
 

@@ -1,119 +1,137 @@
-"""What a policy pack's files hold, file by file; services/eligibility/packs.py reads them."""
+"""What a policy pack's files hold, file by file; services/eligibility/packs.py reads them.
+
+Every parameter says in one sentence what it means, in which unit it stands, on what it rests, and its values by the day
+from which each is in force. A repeal is written (`value: null`), never left out.
+"""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Citation = Annotated[str, Field(min_length=10)]
+V = TypeVar("V")
+
+Sentence = Annotated[str, Field(min_length=10)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Yuan = Annotated[int, Field(ge=0, le=10**13)]
 
 
 class File(BaseModel):
-    """One file of a pack; a key that it does not name is refused."""
+    """One file of a pack, or a part of one; a key that it does not name is refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
+class Stated(File):
+    """What every parameter says of itself."""
+
+    sentence: Sentence
+    unit: Annotated[str, Field(min_length=3)]
+    citation: Sentence
+
+
+class Since(File, Generic[V]):
+    since: date
+    value: V | None
+
+
+class Parameter(Stated, Generic[V]):
+    values: Annotated[list[Since[V]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ascend(self) -> "Parameter[V]":
+        days = [value.since for value in self.values]
+        if days != sorted(set(days)):
+            raise ValueError("dates must ascend without repeats")
+        return self
+
+
 class About(File):
-    name: str
-    version: str
-    jurisdiction: str
-    source: Citation
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{3,64}$")]
+    version: Annotated[str, Field(min_length=1)]
+    jurisdiction: Annotated[str, Field(min_length=3)]
+    source: Sentence
+    # The sentences of the source that the measures rest on, by measure.
+    text: dict[str, Sentence]
 
 
-class Window(File):
+class Window(Stated):
     first_day: date
     last_day: date
-    citation: Citation
-    deregistration_citation: Citation
 
 
-class DatedRate(File):
-    since: date
-    value: BasisPoints | None
+class Windows(File):
+    window: Window
+    still_registered: Stated
 
 
-class Timeline(File):
-    citation: Citation
-    values: Annotated[list[DatedRate], Field(min_length=1)]
-
-
-class SmeLarge(File):
-    sme: Timeline
-    large: Timeline
+class BySize(File):
+    sme: Parameter[BasisPoints]
+    large: Parameter[BasisPoints]
 
 
 class Contributions(File):
-    unit: str
-    periods_at_most: Annotated[int, Field(ge=1, le=12)]
-    rates: dict[str, SmeLarge]
+    periods_at_most: Parameter[Annotated[int, Field(ge=1, le=24)]]
+    rates: dict[str, BySize]
 
 
-class Where(File):
-    southern: BasisPoints | None
-    other: BasisPoints | None
+class ByPlace(File):
+    southern: Parameter[BasisPoints]
+    other: Parameter[BasisPoints]
 
 
 class RefundRates(File):
-    sme: Where
-    large: Where
-
-
-class Layoffs(File):
-    limit: BasisPoints
-    small_insured_at_most: Annotated[int, Field(ge=0)]
-    small_limit: BasisPoints
-    citation: Citation
+    sme: ByPlace
+    large: ByPlace
 
 
 class Refund(File):
-    unit: str
-    reference_year: int
-    citation: Citation
+    reference_year: Parameter[Annotated[int, Field(ge=1990, le=2100)]]
     rates: RefundRates
-    layoffs: Layoffs
+    layoff_limit: Parameter[BasisPoints]
+    small_insured_at_most: Parameter[Count]
+    small_layoff_limit: Parameter[BasisPoints]
 
 
 class Holdover(File):
-    repay_from: date
-    instalments: Annotated[int, Field(ge=1, le=60)]
-    grace_days: Annotated[int, Field(ge=0, le=365)]
-    citation: Citation
+    eligible: Stated
+    repay_from: Parameter[date]
+    instalments: Parameter[Annotated[int, Field(ge=1, le=60)]]
+    grace_days: Parameter[Annotated[int, Field(ge=0, le=365)]]
 
 
 class Prefecture(File):
-    name: str
+    name: Annotated[str, Field(min_length=3)]
     southern: bool
 
 
-class Prefectures(File):
-    citation: Citation
+class Prefectures(Stated):
+    since: date
     prefectures: dict[str, Prefecture]
 
 
 class Bounds(File):
-    employees: Annotated[int, Field(ge=0)] | None = None
-    revenue: Annotated[int, Field(ge=0)] | None = None
-    assets: Annotated[int, Field(ge=0)] | None = None
+    employees: Count | None = None
+    revenue: Yuan | None = None
+    assets: Yuan | None = None
 
 
 class IndustryRow(File):
-    name: str
+    name: Annotated[str, Field(min_length=3)]
     large: Bounds
     medium: Bounds
     small: Bounds
 
 
-class Sizes(File):
-    unit: str
-    citation: Citation
+class Sizes(Stated):
+    since: date
     industries: dict[str, IndustryRow]
 
 
 FILES: dict[str, type[File]] = {
     "pack.yaml": About,
-    "window.yaml": Window,
+    "window.yaml": Windows,
     "contributions.yaml": Contributions,
     "refund.yaml": Refund,
     "holdover.yaml": Holdover,

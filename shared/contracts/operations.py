@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import JsonValue
+
 from shared.contracts.envelope import Data, Event
 from shared.contracts.vocabulary import Day, Name, Sha256, Text, Uscc
 
@@ -39,4 +41,20 @@ class ReviewRequested(Event[ReviewRequestedData]):
     type: Literal["relief.review.requested.v1"] = "relief.review.requested.v1"
 
 
+class PackPublishedData(Data):
+    """`content`: what the pack's files say, by file name; its canonical JSON has the hash `sha256`."""
+
+    pack: Name
+    version: Name
+    sha256: Sha256
+    content: dict[Name, JsonValue]
+
+
+class PackPublished(Event[PackPublishedData]):
+    """The pack itself, kept for ever by its hash, so that a replay finds the one that was in force. Key: the hash."""
+
+    type: Literal["relief.pack.published.v1"] = "relief.pack.published.v1"
+
+
+PACK_EVENTS = (PackPublished,)
 OPERATION_EVENTS = (DayStarted, PackActivated, ReviewRequested)

@@ -16,7 +16,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import FACT_DATA
 from shared.contracts.insurance import INSURANCE_EVENTS
 from shared.contracts.ledger_events import EXEMPTION_EVENTS, REFUND_EVENTS
-from shared.contracts.operations import OPERATION_EVENTS
+from shared.contracts.operations import OPERATION_EVENTS, PACK_EVENTS
 from shared.contracts.orders import ORDER_EVENTS
 from shared.contracts.rejected import REJECTED_EVENTS
 from shared.contracts.tax import TAX_EVENTS
@@ -30,6 +30,7 @@ BY_TOPIC: dict[str, tuple[type[AnyEvent], ...]] = {
     topics.UTILITY: UTILITY_EVENTS,
     topics.APPLICATIONS: APPLICATION_EVENTS,
     topics.OPERATIONS: OPERATION_EVENTS,
+    topics.PACKS: PACK_EVENTS,
     topics.REJECTED: REJECTED_EVENTS,
     topics.DECISIONS: DECISION_EVENTS,
     topics.LEDGER_EXEMPTIONS: EXEMPTION_EVENTS,

@@ -31,7 +31,7 @@ NULLABLE = {
     **dict.fromkeys(["raw_sealed", "content_digest", "conflicts_with"], "relief.rejected.v1/"),
 }
 # JSON of the sender's own shape.
-FREE = {"details", "terms"}
+FREE = {"details", "terms", "content"}
 # One line of text, or named lines.
 EITHER = {"contact": {"string", "object"}}
 

@@ -10,7 +10,7 @@ import pytest
 from deploy.local.stack import DEFAULT_POLICY_PACK
 from deploy.local.testing import environ
 from services.cli.installation import run
-from services.cli.operate import first_operations, operate
+from services.cli.operate import begin
 from tests.integration.running import Running, bring_up
 
 FAILED = pytest.StashKey[bool]()
@@ -27,7 +27,7 @@ class Site:
         if self._running is None:
             stack = bring_up(self._directory / str(next(self._numbers)), environ())
             self._running = Running(stack)
-            run(operate(self._running.kafka, first_operations(DEFAULT_POLICY_PACK, date(2020, 1, 31))))
+            run(begin(self._running.kafka, DEFAULT_POLICY_PACK, date(2020, 1, 31)))
         return self._running
 
     def clear(self) -> None:

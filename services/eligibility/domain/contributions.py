@@ -8,7 +8,7 @@ from datetime import date
 from services.eligibility.domain import reasons
 from services.eligibility.domain.pack import Pack, Timeline
 from services.eligibility.domain.state import Enterprise, Registration
-from services.eligibility.domain.verdict import Verdict, deregistered_before, group, size_class, standing
+from services.eligibility.domain.verdict import Verdict, account_of, deregistered_before, group, size_class, standing
 from shared.money import share_half_up
 
 
@@ -55,6 +55,8 @@ def contribution_return(enterprise: Enterprise, key: str, pack: Pack, made_befor
         returnable_fen = max(0, paid_fen - (due_fen - waived.amount_fen))
     if returnable_fen == 0 and not made_before:
         return None
+    in_force = enterprise.registration_on(waived.effective_on)
+    account = account_of(in_force, enterprise) if returnable_fen and in_force is not None else ()
     return Verdict(
         measure="contribution_return",
         key=key,
@@ -62,7 +64,7 @@ def contribution_return(enterprise: Enterprise, key: str, pack: Pack, made_befor
         amount_fen=returnable_fen,
         effective_on=waived.effective_on,
         reasons=waived.reasons,
-        facts=(*waived.facts, *sorted(payment.fact for payment in payments)),
+        facts=(*waived.facts, *account, *sorted(payment.fact for payment in payments)),
         prefecture=waived.prefecture,
         size_class=waived.size_class,
         payee=enterprise.payee() if returnable_fen else None,

@@ -11,7 +11,7 @@ from datetime import date
 from services.eligibility.domain import reasons
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
-from services.eligibility.domain.verdict import Verdict, deregistered_before, group, size_class, standing
+from services.eligibility.domain.verdict import Verdict, account_of, deregistered_before, group, size_class, standing
 from shared.money import BASIS, share_half_up
 
 
@@ -57,6 +57,7 @@ def refund(enterprise: Enterprise, pack: Pack) -> Verdict | None:
         reasons=tuple(denials),
         facts=(
             *standing(registration, enterprise),
+            *(account_of(registration, enterprise) if refund_fen else ()),
             settled.fact,
             *(months[period].fact for period in sorted(months)),
             *(cuts[period].fact for period in sorted(cuts)),

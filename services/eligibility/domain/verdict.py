@@ -51,3 +51,9 @@ def standing(registration: Registration, enterprise: Enterprise) -> list[str]:
     """The ids of the facts on which every decision rests."""
     gone = enterprise.deregistration
     return [registration.fact] if gone is None else [registration.fact, gone.fact]
+
+
+def account_of(registration: Registration, enterprise: Enterprise) -> list[str]:
+    """What else a payout rests on: the newest registration, which names the account, where another one is in force."""
+    newest = enterprise.registrations[-1]
+    return [] if newest is registration else [newest.fact]
