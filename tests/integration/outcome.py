@@ -31,6 +31,7 @@ class Before:
 
     accounts: Counter[str]
     rejected: frozenset[str]
+    rejected_again: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Told:
 
 
 def before(running: Running) -> Before:
-    return Before(_accounts(running), frozenset(told(running, REJECTED).events))
+    rejected = told(running, REJECTED)
+    return Before(_accounts(running), frozenset(rejected.events), rejected.repeats)
 
 
 def told(running: Running, topic: str, enterprises: set[str] | None = None) -> Told:

@@ -84,12 +84,20 @@ class Running:
     async def _settle(self, last: str, but: frozenset[TopicPartition], seconds: float) -> None:
         names = list(STAGES)[: list(STAGES).index(last) + 1]
         redis = redis_store.connect(self.environment["RELIEF_REDIS_URL"])
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka)
+        numbers = await partition_numbers(self.kafka, [topic for name in names for topic in STAGES[name]])
+        parts = {
+            name: [
+                part for topic in STAGES[name] for n in numbers[topic] if (part := TopicPartition(topic, n)) not in but
+            ]
+            for name in names
+        }
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, retry_backoff_ms=10)
         await consumer.start()
         deadline = time.monotonic() + seconds
         try:
             while True:
-                behind = [await self._behind(name, consumer, redis, but) for name in names]
+                # In this order, so that one pass with nobody behind means that nothing is under way.
+                behind = [await self._behind(name, await consumer.end_offsets(parts[name]), redis) for name in names]
                 if not any(behind):
                     return
                 if time.monotonic() > deadline:
@@ -100,12 +108,7 @@ class Running:
             await consumer.stop()
             await redis.aclose()
 
-    async def _behind(
-        self, name: str, consumer: AIOKafkaConsumer, redis: "Redis", but: frozenset[TopicPartition]
-    ) -> int:
-        numbers = await partition_numbers(self.kafka, list(STAGES[name]))
-        parts = [TopicPartition(topic, n) for topic in STAGES[name] for n in numbers[topic]]
-        ends = await consumer.end_offsets([part for part in parts if part not in but])
+    async def _behind(self, name: str, ends: dict[TopicPartition, int], redis: "Redis") -> int:
         if name in IN_REDIS:
             store: RedisStore[bytes] = RedisStore(redis, name, bytes, bytes)
             marks = {part: await store.mark(part) for part in ends}
@@ -133,7 +136,7 @@ class Running:
         """How many records the topic has had."""
 
         async def count() -> int:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka)
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, retry_backoff_ms=10)
             await consumer.start()
             try:
                 numbers = await partition_numbers(self.kafka, [topic])
