@@ -184,9 +184,6 @@ class Running:
                 process.kill()
                 process.wait()
 
-    def log_of(self, name: str) -> Path:
-        return self.stack.state / "logs" / f"{name}.log"
-
 
 def bring_up(state: Path, environ: dict[str, str]) -> Stack:
     """The whole local stack with all services, ready, on ports of its own; it dies with this process."""

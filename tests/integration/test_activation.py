@@ -1,4 +1,4 @@
-"""A policy pack takes effect by being in the log: what came before it is decided anew, what comes after by it at once."""
+"""A policy pack takes effect by being in the log: what came before is decided anew, what comes after by it at once."""
 
 import shutil
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_another_pack_decides_everything_anew_and_the_first_one_restores_it(runn
     assert extended != implied(region, "xinjiang-2020")
     activate(running, "xinjiang-2020")
     running.settle()
-    # What only the extended pack decides (months after June) stays as it was decided: no rule of this pack speaks of it.
+    # What only the extended pack decides (months after June) stays as decided: no rule of this pack speaks of it.
     restored = implied(region, "xinjiang-2020")
     now = in_force(running, region)
     assert {key: now[key] for key in restored} == restored
