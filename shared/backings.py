@@ -41,7 +41,9 @@ def on_postgres(
             await migrate(url, schema, migrations)
             await pool.open(wait=True, timeout=10)
         except psycopg.ProgrammingError as error:
-            raise Stop("RELIEF_POSTGRES_URL does not lead to a database that can be set up: " + str(error)) from error
+            raise Stop(
+                f"RELIEF_POSTGRES_URL does not lead to a database that can be set up: {_one_line(error)}."
+            ) from error
         except (Retry, PoolTimeout) as error:
             raise Stop(f"{_one_line(error)}; start PostgreSQL or correct RELIEF_POSTGRES_URL.") from error
         try:

@@ -141,4 +141,8 @@ def _mark(next_offset: bytes | None, packed: bytes | None) -> Mark | None:
 
 def connect(url: str) -> "Redis":
     """A client for bytes; retries inside the client are harmless, every write is a compare-and-set."""
-    return Redis.from_url(url, decode_responses=False, socket_timeout=10, socket_connect_timeout=5)
+    try:
+        return Redis.from_url(url, decode_responses=False, socket_timeout=10, socket_connect_timeout=5)
+    except ValueError as error:
+        # Not the address itself: it may hold a password.
+        raise Stop(f"RELIEF_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0.") from None
