@@ -6,6 +6,9 @@ import typer
 
 # Sub-command -> module and function; imported when `relief policy` is, which is rare enough.
 _COMMANDS = {
+    "check": ("policy_check", "check"),
+    "compare": ("policy_compare", "compare"),
+    "test": ("policy_test", "run_cases"),
     "activate": ("policy_activate", "activate"),
 }
 

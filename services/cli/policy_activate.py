@@ -10,7 +10,7 @@ from services.cli.installation import DEFAULT_STATE, AsJson, State, installation
 from services.cli.log import read
 from services.cli.operate import SHANGHAI, keep_pack, operate
 from services.cli.terminal import bar, err, print_json, sentence_on_failure
-from services.eligibility import packs
+from services.eligibility import packs, policy_case_runs, policy_cases
 from services.intake.operations import pack_activated, review_requested
 from shared.contracts.topics import FACTS
 from shared.uscc import is_valid
@@ -26,7 +26,10 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Put a policy pack in force: keep it in the log by its hash, activate it, review every known enterprise."""
-    loaded = packs.load_with_content(packs.directory_of(pack))
+    directory = packs.directory_of(pack)
+    loaded = packs.load_with_content(directory)
+    if (directory / policy_cases.FOLDER).is_dir():
+        policy_case_runs.check(directory, loaded.pack)
     found = installation(state)
     reviewed = run(_activate(found.kafka, loaded, reason))
     ref = loaded.pack.ref

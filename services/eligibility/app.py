@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from services.eligibility import api
+from services.eligibility import api, packs, policy_case_runs
 from services.eligibility.handlers import EligibilityFold, decode_state, encode_state
 from services.eligibility.settings import Settings
 from services.eligibility.shelf import Shelf
@@ -19,7 +19,9 @@ GROUP = "relief-eligibility"
 
 
 def build(settings: Settings) -> Service:
-    """Everything put together, nothing started. Raises KeyFileError, and Stop for a policy pack that is not right."""
+    """Everything put together, nothing started. Raises KeyFileError, and Stop for a policy pack, or a case, that is not right."""
+    for directory in packs.directories():
+        policy_case_runs.check(directory, packs.load(directory))
     shelf = Shelf(settings.kafka_bootstrap)
     backing, store = on_redis(settings.redis_url, NAME, encode_state, decode_state)
     backing = replace(backing, tasks=(shelf.run,))

@@ -57,9 +57,14 @@ def from_content(content: dict[str, Any]) -> rules.Pack:
     return _build(files, content, lambda file, key: f"{file}: {key}")
 
 
+def directories() -> list[Path]:
+    """Of every pack that ships with this version."""
+    return [path.parent for path in sorted(INSTALLED.glob("*/pack.yaml"))]
+
+
 @cache
 def _shipped() -> dict[str, Loaded]:
-    packs = [load_with_content(path.parent) for path in sorted(INSTALLED.glob("*/pack.yaml"))]
+    packs = [load_with_content(directory) for directory in directories()]
     return {loaded.pack.ref.sha256: loaded for loaded in packs}
 
 
@@ -73,7 +78,7 @@ def directory_of(name: str) -> Path:
     if (INSTALLED / name / "pack.yaml").is_file():
         return INSTALLED / name
     if not Path(name).is_dir():
-        known = ", ".join(sorted(path.parent.name for path in INSTALLED.glob("*/pack.yaml")))
+        known = ", ".join(directory.name for directory in directories())
         raise Stop(f"There is no policy pack {name!r}, and no directory of that name; installed are: {known}.")
     return Path(name)
 

@@ -1,9 +1,9 @@
 """Running a pack's cases: what is decided after every step, against what is expected."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from services.eligibility import policy_cases
 from services.eligibility.domain import facts as domain
@@ -11,8 +11,8 @@ from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.step import decide, standing_verdicts
 from services.eligibility.handlers import decision_data, to_domain
-from services.eligibility.policy_case_facts import USCC, Sent
-from services.eligibility.policy_cases import Case, Expected, Name, Step, in_words
+from services.eligibility.policy_case_facts import USCC
+from services.eligibility.policy_cases import Case, Expected, Name, in_words
 from shared.contracts.registry import upstream_decoder
 from shared.money import yuan
 from shared.streaming.errors import Stop
@@ -21,14 +21,15 @@ Decisions = dict[Name, dict[str, Any]]
 _FIRM = {uscc: firm for firm, uscc in USCC.items()}
 
 
-class Entrance(Protocol):
-    """What stands before the rules and rejects; the command line puts intake's acceptance here."""
+class Answer(NamedTuple):
+    """What came of the lines of a case so far: the codes of rejected ones by their number from 1, and the decisions."""
 
-    def take(self, line: bytes) -> str | None:
-        """The code with which the line is rejected; None: not rejected."""
+    rejected: dict[int, str]
+    decisions: list[dict[str, Any]]
 
-    def decisions(self) -> Iterable[dict[str, Any]]:
-        """What `relief decide` prints of all lines so far."""
+
+# Whoever decides from upstream lines: the command line puts `relief decide` here, with intake's acceptance.
+Decider = Callable[[list[bytes]], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,67 +97,79 @@ def check(directory: Path, pack: Pack) -> int:
     return len(cases)
 
 
-def run(case: Case, pack: Pack, entrance: Callable[[], Entrance] | None = None) -> list[Difference]:
-    """All differences of a case, none where it passes.
+def run(case: Case, pack: Pack, decider: Decider | None = None) -> list[Difference]:
+    """All differences of a case, none where it passes: of the revisions issued, and of what the decider answers.
 
-    Without an entrance a record that a case expects to be rejected is held back, as intake would hold it back.
+    A record that the case expects to be rejected is held back from the revisions, as intake would hold it back.
     """
-    revising, opened = Revising(pack), entrance() if entrance is not None else None
-    differences: list[Difference] = []
+    revising = Revising(pack)
+    differences: list[Difference] = [] if decider is None else answered(case, decider)
     for number, step in enumerate(case.steps, 1):
         revising.begin_step()
-        differences += [found for sent in step.sent if (found := _send(sent, revising, opened)) is not None]
-        printed = None if opened is None else _by_name(opened.decisions())
-        prefix = f"step {number}: " if len(case.steps) > 1 else ""
-        for apart in _compare(step, _by_name(revising.decisions()), revising.latest, printed):
-            differences.append(replace(apart, what=prefix + apart.what))
+        for sent in step.sent:
+            if sent.rejected is None:
+                revising.take(sent.line)
+        standing = _by_name(revising.decisions())
+        for name, expected in _pairs(standing, step.expected):
+            actual, revised = standing.get(name), revising.latest.get(name, NEVER)
+            if expected is None or not _meets(expected, actual) or not _moved(expected, revised):
+                differences.append(_difference(case, number, name, expected, _shown(actual, expected, revised)))
+    return list(dict.fromkeys(differences))
+
+
+def answered(case: Case, decider: Decider) -> list[Difference]:
+    """Where the decider's answers differ from the case, after every step; of revisions it says nothing."""
+    differences: list[Difference] = []
+    lines: list[bytes] = []
+    for number, step in enumerate(case.steps, 1):
+        before = len(lines)
+        lines += [sent.line for sent in step.sent]
+        answer = decider(lines)
+        for line, sent in enumerate(step.sent, before + 1):
+            code = answer.rejected.get(line)
+            if code != sent.rejected:
+                said = ["accepted" if word is None else f"rejected as {word}" for word in (sent.rejected, code)]
+                differences.append(Difference(sent.at, f"record {line}", said[0], said[1]))
+        decided = _by_name(answer.decisions)
+        for name, expected in _pairs(decided, (e for e in step.expected if not e.is_return_of_nothing)):
+            actual = decided.get(name)
+            if expected is None or not _meets(expected, actual):
+                differences.append(_difference(case, number, name, expected, _shown(actual, expected, None)))
     return differences
 
 
-def _send(sent: Sent, revising: Revising, entrance: Entrance | None) -> Difference | None:
-    code = sent.rejected if entrance is None else entrance.take(sent.line)
-    if code is None:
-        revising.take(sent.line)
-    if code == sent.rejected:
-        return None
-    said = ["accepted" if word is None else f"rejected as {word}" for word in (sent.rejected, code)]
-    return Difference(sent.at, "this record", said[0], said[1])
+def _pairs(decided: Decisions, expected: Iterable[Expected]) -> Iterator[tuple[Name, Expected | None]]:
+    """Every decision that is expected or made, with what is expected of it; None: that it is not made."""
+    by_name = {one.name: one for one in expected}
+    for name in sorted(by_name.keys() | decided.keys()):
+        yield name, by_name.get(name)
 
 
-def _compare(
-    step: Step, standing: Decisions, latest: dict[Name, Revised], printed: Decisions | None
-) -> Iterator[Difference]:
-    by_name = {expected.name: expected for expected in step.expected}
-    for name in sorted(by_name.keys() | standing.keys()):
-        expected, actual, revised = by_name.get(name), standing.get(name), latest.get(name, NEVER)
-        at = step.at if expected is None else expected.at
-        if expected is None or actual is None or not _meets(expected, actual, revised):
-            shown = "nothing decided" if expected is None else _told(expected)
-            yield Difference(at, _title(name), shown, _shown(actual, expected, revised))
-        elif printed is not None and not (expected.is_return_of_nothing or _meets(expected, printed.get(name), None)):
-            shown = _shown(printed.get(name), expected, None)
-            yield Difference(at, _title(name), _told(expected), f"{shown} (as `relief decide` prints it)")
-    for name in sorted((printed or {}).keys() - standing.keys()):
-        yield Difference(step.at, _title(name), "nothing decided", "printed by `relief decide`")
+def _difference(case: Case, number: int, name: Name, expected: Expected | None, actual: str) -> Difference:
+    step = case.steps[number - 1]
+    what = f"step {number}: {_title(name)}" if len(case.steps) > 1 else _title(name)
+    if expected is None:
+        return Difference(step.at, what, policy_cases.NOTHING, actual)
+    return Difference(expected.at, what, _told(expected), actual)
 
 
-def _meets(expected: Expected, actual: dict[str, Any] | None, revised: Revised | None) -> bool:
-    """`revised`: None where revisions are not compared."""
+def _meets(expected: Expected, actual: dict[str, Any] | None) -> bool:
     return (
         actual is not None
         and _codes(actual) == expected.reasons
         and (actual["outcome"], actual["amount_fen"]) == (expected.outcome, expected.amount_fen)
-        and expected.size_class in (None, actual["size_class"])
-        and expected.prefecture in (None, actual["prefecture"])
+        and expected.size_class in (None, actual["size_class"] or policy_cases.NONE)
+        and expected.prefecture in (None, actual["prefecture"] or policy_cases.NONE)
         and expected.effective_on in (None, str(actual["effective_on"]))
-        and (
-            revised is None
-            or (
-                (revised.outcome, revised.amount_fen) == (expected.outcome, expected.amount_fen)
-                and expected.delta_fen in (None, revised.step_delta_fen)
-                and expected.revision in (None, revised.revision)
-            )
-        )
+    )
+
+
+def _moved(expected: Expected, revised: Revised) -> bool:
+    """Whether the revisions came to the same decision, and by the steps expected."""
+    return (
+        (revised.outcome, revised.amount_fen) == (expected.outcome, expected.amount_fen)
+        and expected.delta_fen in (None, revised.step_delta_fen)
+        and expected.revision in (None, revised.revision)
     )
 
 
@@ -173,11 +186,11 @@ def _told(expected: Expected) -> str:
 def _shown(actual: dict[str, Any] | None, expected: Expected | None, revised: Revised | None) -> str:
     """The same parts as those expected, and why."""
     if actual is None:
-        return "nothing decided"
+        return policy_cases.NOTHING
     parts = [in_words(actual["outcome"], actual["amount_fen"], _codes(actual))]
     if expected is not None:
-        parts += [] if expected.size_class is None else [f"class {actual['size_class']}"]
-        parts += [] if expected.prefecture is None else [f"prefecture {actual['prefecture']}"]
+        parts += [] if expected.size_class is None else [f"class {actual['size_class'] or policy_cases.NONE}"]
+        parts += [] if expected.prefecture is None else [f"prefecture {actual['prefecture'] or policy_cases.NONE}"]
         parts += [] if expected.effective_on is None else [f"effective {actual['effective_on']}"]
         if revised is not None:
             parts += [] if expected.delta_fen is None else [f"delta {yuan(revised.step_delta_fen)} yuan"]

@@ -1,11 +1,11 @@
 """From a valid event to the ruling on it: which facts are the same fact, and what an id fixes for ever."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from services.intake.decoding import content_digest
 from services.intake.domain.acceptance import Claim, Days, Done, Incoming, Known, Outcome, Ruling, Status, accept
 from shared.contracts.registry import AnyEvent
 from shared.contracts.rejected import RejectCode
@@ -14,7 +14,9 @@ from shared.streaming.records import States
 State = Known | Claim | Status | Days | Done
 
 # Members of a map in another order are the same content.
-_canonical = msgspec.json.Encoder(enc_hook=lambda model: model.__dict__, order="deterministic")
+_canonical = msgspec.json.Encoder(enc_hook=lambda model: model.__dict__, order="deterministic").encode
+# Copied for each digest: half the price of a new one.
+_BLAKE = hashlib.blake2b(digest_size=8)
 
 # What makes a fact the same fact: the parts of its business id beside the uscc (contracts: common rules).
 _BUSINESS: dict[str, Callable[[Any], tuple[str, ...]]] = {
@@ -68,7 +70,7 @@ def rule(states: States[State], event: AnyEvent) -> tuple[Ruling, Incoming]:
     known = states.get(event.subject)
     if not isinstance(known, Known):
         known = Known()
-    incoming, claimed_as = _incoming(event), claim_key(event)
+    incoming, claimed_as = incoming_of(event), claim_key(event)
     claim = states.get(claimed_as) if claimed_as is not None else None
     ruling = accept(known, claim if isinstance(claim, Claim) else None, incoming)
     if ruling.outcome not in _CONFLICTS:
@@ -85,18 +87,23 @@ def conflict(outcome: Outcome) -> tuple[RejectCode, str] | None:
 
 def content_of(event: AnyEvent) -> bytes:
     """The digest of what an event says: its type and the fields that the contract knows."""
-    return content_digest(event.type.encode(), _canonical.encode(event.data.__dict__))
+    return _digest((event.type, event.data.__dict__))
 
 
-def _incoming(event: AnyEvent) -> Incoming:
-    data = event.data
-    fixed = None
-    if event.type in _CLAIMS:
-        fixed = content_digest(*(part.encode() for part in _CLAIMS[event.type](data)[1]))
+def incoming_of(event: AnyEvent) -> Incoming:
+    """A valid event of an enterprise as acceptance looks at it; `fixed` only where its kind has a claim."""
+    kind, data = event.type, event.data
     return Incoming(
-        event=content_digest(event.source.encode(), event.id.encode()),
-        business=content_digest(event.type.encode(), *(part.encode() for part in _BUSINESS[event.type](data))),
+        event=_digest((event.source, event.id)),
+        business=_digest((kind, *_BUSINESS[kind](data))),
         version=getattr(data, "version", 1),
         content=content_of(event),
-        fixed=fixed,
+        fixed=_digest(_CLAIMS[kind](data)[1]) if kind in _CLAIMS else None,
     )
+
+
+def _digest(value: Any) -> bytes:
+    """8 bytes over the canonical JSON, in which no two values look the same."""
+    h = _BLAKE.copy()
+    h.update(_canonical(value))
+    return h.digest()

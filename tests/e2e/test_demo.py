@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.decide import RejectedLine, decide_lines
+from services.cli.decide import decide_lines
+from services.cli.deciding import RejectedLine
 from services.cli.installation import Installation, installation, run
 from services.cli.log import read
 from services.eligibility import packs
