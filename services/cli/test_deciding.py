@@ -65,7 +65,7 @@ def test_only_so_many_records_stay_at_hand_and_the_rest_can_be_asked_for_again()
     for turn in range(3):
         for number in range(50):
             entry = enterprises.of(f"e{number:02d}")
-            assert len(entry.seen.claims) == turn
+            assert (len(entry.seen.claims), entry.records) == (turn, turn + 1)
             entry.seen.claims[turn.to_bytes(8)] = bytes(100)
             assert enterprises.held <= 10
     assert [uscc for uscc, _ in enterprises] == [f"e{number:02d}" for number in range(50)]
@@ -75,12 +75,15 @@ def test_only_so_many_records_stay_at_hand_and_the_rest_can_be_asked_for_again()
 
 def test_what_grew_moves_and_leaves_its_room_to_another() -> None:
     """Or a file in the order of time would fill the disk with what is no longer true."""
-    enterprises, turns = Enterprises(at_hand=1), 200
-    for turn in range(turns):
-        for number in range(20):
+    enterprises, claims = Enterprises(at_hand=1), 200
+    for number in range(20):
+        for turn in range(claims):
             enterprises.of(f"e{number}").seen.claims[turn.to_bytes(8)] = bytes(8)
-    kept = 20 * turns * 18
-    assert kept < enterprises.packed_bytes < 5 * kept
+            enterprises.of("another")
+    # 18 bytes per claim, in rooms of powers of two; what each moved through is there once, not twenty times.
+    room = 4096
+    assert claims * 18 < room
+    assert 20 * claims * 18 < enterprises.packed_bytes < 20 * room + 2 * room
     enterprises.close()
 
 
@@ -143,9 +146,11 @@ def test_reading_that_fails_half_way_leaves_no_file_open(region: list[bytes]) ->
         raise OSError(5, "Input/output error")
 
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with pytest.raises(OSError, match="Input/output"):
+    # The error keeps what it went through alive, so nothing is closed by itself.
+    with pytest.raises(OSError, match="Input/output") as caught:
         gather(interrupted(), None, lambda _: None, ONE)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert caught.value.__traceback__ is not None
 
 
 def test_a_disk_without_room_is_told_in_a_sentence(region: list[bytes], tmp_path: Path) -> None:
@@ -162,3 +167,11 @@ list(decide_lines(open({str(facts)!r}, "rb"), packs.named("xinjiang-2020"), None
     last = done.stderr.splitlines()[-1]
     assert "CommandError: What the file tells cannot be kept in" in last
     assert "TMPDIR" in last
+
+
+def test_the_benchmark_runs() -> None:
+    command = [sys.executable, "-m", "bench.decide", "--enterprises", "20", "--ungrouped"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "exit code 0" in done.stdout
+    assert "peak memory" in done.stdout
+    assert all(f"  {stage} " in done.stdout for stage in ("decode", "accept", "take", "decide", "write"))

@@ -19,7 +19,7 @@ GROUP = "relief-eligibility"
 
 
 def build(settings: Settings) -> Service:
-    """Everything put together, nothing started. Raises KeyFileError, and Stop for a policy pack, or a case, that is not right."""
+    """Everything put together, nothing started. Raises KeyFileError, and Stop for a pack or case that is not right."""
     for directory in packs.directories():
         policy_case_runs.check(directory, packs.load(directory))
     shelf = Shelf(settings.kafka_bootstrap)
