@@ -177,7 +177,9 @@ def _sentence(item: Any) -> str:
         return "type: is missing, or no text."
     known = _field_names()
     where = ".".join(str(part) for part in item["loc"] if isinstance(part, int) or part in known)
-    return f"{where or 'the event'}: {item['msg']}."
+    if item["type"] == "missing":
+        return f"The field {where or 'that names the event'} is missing; send the record again with it."
+    return f"The field {where or 'that names the event'} is wrong: {item['msg']}; correct it and send the record again."
 
 
 @cache

@@ -213,4 +213,7 @@ def test_no_sentence_repeats_what_the_record_says(mode: Callable[..., Record], t
 
 def test_a_sentence_names_fields_of_the_contract_and_nothing_else() -> None:
     refused = decoded(record(applied(A, contact={PRIVATE: 5}), APPLICATIONS))
-    assert refused == Refused("INVALID_FIELD", "data.contact: Input should be a valid string.")
+    assert refused == Refused(
+        "INVALID_FIELD",
+        "The field data.contact is wrong: Input should be a valid string; correct it and send the record again.",
+    )
