@@ -31,7 +31,7 @@ PACK = "xinjiang-2020"
 STAGES = ("decode", "accept", "take", "decide", "write")
 STAGED_LINES = 200_000
 # Few enough that an enterprise stays at hand from one stage to the next.
-BLOCK = 500
+BLOCK = 200
 
 
 def main(

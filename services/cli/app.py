@@ -21,6 +21,8 @@ COMMANDS = {
     "publish": ("upstream", "Send a file to an upstream topic."),
     "decide": ("decide", "Decide from a file, without a broker: the latest decisions as JSON Lines."),
     "trace": ("trace", "Print an enterprise's facts, decisions with reasons, money and postings."),
+    "receipt": ("receipt", "Print a decision with the facts and the policy pack it rests on, for `relief verify`."),
+    "verify": ("receipt", "Recompute a decision from its receipt, with no server: `identical`, or what differs."),
     "reconcile": ("reconcile", "Compare every decision with payments and ledger; list each difference."),
     "day": ("operate", "Start a day: what is due up to it happens."),
     "token": ("operate", "Print a bearer token of the local stack's development issuer."),

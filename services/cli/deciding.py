@@ -68,7 +68,8 @@ class Gathering:
 
     def accept(self, number: int, event: AnyEvent) -> Entry | None:
         """Remembers the event; its enterprise, if it is a new fact of it."""
-        incoming, entry = incoming_of(event), self.enterprises.of(event.subject)
+        # Not the subject, which is equal: this very string is also what the check of codes remembers.
+        incoming, entry = incoming_of(event), self.enterprises.of(event.data.uscc)
         seen = entry.seen
         topic = topic_of(event.type) or ""
         known = seen.known.get(topic)

@@ -15,8 +15,8 @@ from services.cli.terminal import CommandError
 from services.eligibility.domain.state import Enterprise
 from services.intake.domain.acceptance import Known
 
-# Records of enterprises at hand, all together: some 30 MB, and a thousand enterprises of a usual year.
-AT_HAND = 50_000
+# Records of enterprises at hand, all together: some 15 MB, and five hundred enterprises of a usual year.
+AT_HAND = 25_000
 _SIZES = Layout("<III")
 _ROOM_STEP = 64
 

@@ -9,6 +9,7 @@ _COMMANDS = {
     "check": ("policy_check", "check"),
     "compare": ("policy_compare", "compare"),
     "test": ("policy_test", "run_cases"),
+    "docs": ("policy_docs", "docs"),
     "activate": ("policy_activate", "activate"),
 }
 

@@ -7,7 +7,6 @@ from pydantic import Field, StringConstraints
 from shared.contracts.envelope import Caused, Data, Event
 from shared.contracts.facts import DayStartedFactData, Sealed
 from shared.contracts.vocabulary import (
-    Amount,
     Day,
     Hash,
     Measure,
@@ -15,9 +14,10 @@ from shared.contracts.vocabulary import (
     Outcome,
     Prefecture,
     Sha256,
-    SignedAmount,
+    SignedTotal,
     SizeClass,
     Text,
+    Total,
     Uscc,
 )
 
@@ -48,8 +48,8 @@ class DecisionMadeData(Caused):
     size_class: SizeClass | None
     revision: Annotated[int, Field(ge=1)]
     outcome: Outcome
-    amount_fen: Amount
-    delta_fen: SignedAmount
+    amount_fen: Total
+    delta_fen: SignedTotal
     effective_on: Day
     reasons: list[Reason]
     facts: list[Name]

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from shared.contracts.envelope import Caused, Event
 from shared.contracts.vocabulary import (
-    Amount,
     Day,
     Hash,
     Insurance,
@@ -14,8 +13,9 @@ from shared.contracts.vocabulary import (
     Period,
     Prefecture,
     Programme,
-    SignedAmount,
+    SignedTotal,
     Text,
+    Total,
     Uscc,
 )
 
@@ -28,8 +28,8 @@ class ExemptionData(Caused):
     prefecture: Prefecture
     insurance: Insurance
     period: Period
-    amount_fen: Amount
-    delta_fen: SignedAmount
+    amount_fen: Total
+    delta_fen: SignedTotal
     revision: Annotated[int, Field(ge=1)]
     decision_id: Hash
     booked_on: Day
@@ -61,7 +61,7 @@ class RefundData(Caused):
     prefecture: Prefecture
     programme: Programme
     key: Name
-    amount_fen: Annotated[Amount, Field(gt=0)]
+    amount_fen: Annotated[Total, Field(gt=0)]
     decision_id: Hash
     batch_id: Name | None = None
     clawback_id: Hash | None = None

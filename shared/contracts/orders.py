@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts.envelope import Caused, Event
-from shared.contracts.vocabulary import Amount, Day, Hash, Name, Text, Uscc, Utility
+from shared.contracts.vocabulary import Day, Hash, Name, Text, Total, Uscc, Utility
 
 
 class OrderData(Caused):
@@ -33,8 +33,8 @@ class BillDeferredData(OrderData):
     """`amount_fen` is now deferred of this bill; `total_fen` of the whole holdover."""
 
     bill_id: Name
-    amount_fen: Amount
-    total_fen: Amount
+    amount_fen: Total
+    total_fen: Total
 
 
 class BillDeferred(Event[BillDeferredData]):
@@ -90,7 +90,7 @@ class DisconnectionAllowed(Event[DisconnectionAnswerData]):
 class InstalmentData(OrderData):
     number: Annotated[int, Field(ge=1)]
     due_on: Day
-    amount_fen: Amount
+    amount_fen: Total
 
 
 class InstalmentDue(Event[InstalmentData]):
@@ -118,8 +118,8 @@ class InstalmentOverdue(Event[InstalmentData]):
 
 
 class HoldoverEndedData(OrderData):
-    paid_fen: Amount
-    open_fen: Amount
+    paid_fen: Total
+    open_fen: Total
 
 
 class HoldoverCompleted(Event[HoldoverEndedData]):

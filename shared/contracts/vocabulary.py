@@ -27,6 +27,8 @@ from shared.uscc import is_valid
 
 # 10 trillion CNY, some seven times the region's yearly product: whatever is above is a mistake, not money.
 AMOUNT_MAX_FEN = 10**15
+# Of sums: 9,000 amounts of the largest size, and still a 64-bit number.
+TOTAL_MAX_FEN = 9 * 10**18
 HEADS_MAX = 10_000_000
 DETAILS_MAX_DEPTH = 8
 DETAILS_MAX_VALUES = 1000
@@ -137,7 +139,9 @@ Uscc = Annotated[
     ),
 ]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX_FEN)]
-SignedAmount = Annotated[int, Field(ge=-AMOUNT_MAX_FEN, le=AMOUNT_MAX_FEN)]
+# What adds up amounts: no record of ours may be one that a reader of ours refuses.
+Total = Annotated[int, Field(ge=0, le=TOTAL_MAX_FEN)]
+SignedTotal = Annotated[int, Field(ge=-TOTAL_MAX_FEN, le=TOTAL_MAX_FEN)]
 Heads = Annotated[int, Field(ge=0, le=HEADS_MAX)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Year = Annotated[int, Field(ge=1990, le=2100)]

@@ -12,7 +12,7 @@ CREATE TABLE posting (
   decision_id  text   NOT NULL CONSTRAINT posting_decision_id CHECK (decision_id ~ '^[0-9a-f]{32}$'),
   debit        text   NOT NULL,
   credit       text   NOT NULL,
-  amount_fen   bigint NOT NULL CONSTRAINT posting_amount CHECK (amount_fen BETWEEN 1 AND 1000000000000000),
+  amount_fen   bigint NOT NULL CONSTRAINT posting_amount CHECK (amount_fen BETWEEN 1 AND 9000000000000000000),
   booked_on    date   NOT NULL,
   digest       bytea  NOT NULL CONSTRAINT posting_digest CHECK (length(digest) = 16),
   topic        text   NOT NULL,

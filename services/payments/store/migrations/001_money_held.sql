@@ -27,7 +27,7 @@ CREATE TABLE exemption (
   period     text   NOT NULL CONSTRAINT exemption_period CHECK (period ~ '^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$'),
   partition  int    NOT NULL CONSTRAINT exemption_partition CHECK (partition >= 0),
   revision   bigint NOT NULL CONSTRAINT exemption_revision CHECK (revision >= 1),
-  amount_fen bigint NOT NULL CONSTRAINT exemption_amount CHECK (amount_fen BETWEEN 0 AND 1000000000000000),
+  amount_fen bigint NOT NULL CONSTRAINT exemption_amount CHECK (amount_fen BETWEEN 0 AND 9000000000000000000),
   prefecture text            CONSTRAINT exemption_prefecture CHECK (prefecture ~ '^[0-9]{6}$'),
   -- Where money is booked it has a place, and without money there is none to reverse it in.
   CONSTRAINT exemption_is_booked_somewhere CHECK ((amount_fen = 0) = (prefecture IS NULL)),
@@ -49,7 +49,7 @@ CREATE TABLE refund (
   key         text   NOT NULL CONSTRAINT refund_key_length CHECK (length(key) BETWEEN 1 AND 256),
   partition   int    NOT NULL CONSTRAINT refund_partition CHECK (partition >= 0),
   revision    bigint NOT NULL CONSTRAINT refund_revision CHECK (revision >= 1),
-  amount_fen  bigint NOT NULL CONSTRAINT refund_amount CHECK (amount_fen BETWEEN 0 AND 1000000000000000),
+  amount_fen  bigint NOT NULL CONSTRAINT refund_amount CHECK (amount_fen BETWEEN 0 AND 9000000000000000000),
   last_number int    NOT NULL CONSTRAINT refund_last_number CHECK (last_number >= 0),
   CONSTRAINT refund_is_made_of_payments CHECK (amount_fen = 0 OR last_number > 0),
   CONSTRAINT refund_key PRIMARY KEY (uscc, measure, key)
@@ -70,7 +70,7 @@ CREATE TABLE payment (
   key          text   NOT NULL,
   number       int    NOT NULL CONSTRAINT payment_number CHECK (number >= 1),
   payment_id   text   NOT NULL CONSTRAINT payment_id_form CHECK (payment_id ~ '^[0-9a-f]{32}$'),
-  amount_fen   bigint NOT NULL CONSTRAINT payment_amount CHECK (amount_fen BETWEEN 1 AND 1000000000000000),
+  amount_fen   bigint NOT NULL CONSTRAINT payment_amount CHECK (amount_fen BETWEEN 1 AND 9000000000000000000),
   state        text   NOT NULL CONSTRAINT payment_state CHECK (state IN (
                  'authorised', 'held', 'batched', 'approved', 'submitted', 'unknown', 'settled', 'rejected', 'cancelled')),
   prefecture   text   NOT NULL CONSTRAINT payment_prefecture CHECK (prefecture ~ '^[0-9]{6}$'),
