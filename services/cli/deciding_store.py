@@ -17,6 +17,8 @@ from services.intake.domain.acceptance import Known
 
 # Records of enterprises at hand, all together: some 15 MB, and five hundred enterprises of a usual year.
 AT_HAND = 25_000
+# What an enterprise takes before its first record, in records.
+EMPTY = 10
 _SIZES = Layout("<III")
 _ROOM_STEP = 64
 
@@ -30,7 +32,7 @@ class Seen(Struct, array_like=True):
 
 
 class Entry:
-    """One enterprise at hand; `records` counts the lines that asked for it."""
+    """One enterprise at hand; `records` is its weight: the lines that asked for it, and EMPTY."""
 
     __slots__ = ("enterprise", "records", "seen")
 
@@ -94,7 +96,7 @@ class Enterprises:
             self._places.append(0)
             self._rooms.append(0)
         if self._rooms[number] == 0:
-            return Entry(Seen(), Enterprise(), 0)
+            return Entry(Seen(), Enterprise(), EMPTY)
         seen, enterprise, records = self._read(number)
         return Entry(self._unpack_seen(seen), enterprise, records)
 

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from services.cli.installation import Installation
 from services.cli.log import partition_numbers
 from services.cli.terminal import CommandError
-from shared.contracts.topics import DECISIONS, topics
+from shared.contracts.topics import DECISIONS, PACKS, topics
 
 LEDGER = "relief-ledger"
 # In the order in which records pass through them, so that one clean pass over all means drained.
@@ -59,7 +59,8 @@ def _read_by(group: str) -> list[str]:
     """The topics of a service's main group; intake's status group, which carries no money, reads the decisions."""
     service = GROUPS[group]
     names = [topic.name for topic in topics().values() if service in topic.readers and not topic.planned]
-    return [name for name in names if (service, name) != ("intake", DECISIONS)]
+    # Packs are read from their topic's start by every replica, outside any group.
+    return [name for name in names if name != PACKS and (service, name) != ("intake", DECISIONS)]
 
 
 async def _lag(

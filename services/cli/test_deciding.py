@@ -14,7 +14,7 @@ import pytest
 from services.cli.decide import decide_lines
 from services.cli.deciding import RejectedLine, gather
 from services.cli.deciding_claims import UsedIds
-from services.cli.deciding_store import Enterprises
+from services.cli.deciding_store import EMPTY, Enterprises
 from services.cli.test_app import relief
 from services.cli.test_decide import A, B, assessed, paid, registered
 from services.eligibility import packs
@@ -61,13 +61,13 @@ def test_facts_of_enterprises_in_turn_are_the_same_as_one_enterprise_after_anoth
 
 
 def test_only_so_many_records_stay_at_hand_and_the_rest_can_be_asked_for_again() -> None:
-    enterprises = Enterprises(at_hand=10)
+    enterprises = Enterprises(at_hand=100)
     for turn in range(3):
         for number in range(50):
             entry = enterprises.of(f"e{number:02d}")
-            assert (len(entry.seen.claims), entry.records) == (turn, turn + 1)
+            assert (len(entry.seen.claims), entry.records) == (turn, EMPTY + turn + 1)
             entry.seen.claims[turn.to_bytes(8)] = bytes(100)
-            assert enterprises.held <= 10
+            assert enterprises.held <= 100
     assert [uscc for uscc, _ in enterprises] == [f"e{number:02d}" for number in range(50)]
     assert len(enterprises) == 50
     enterprises.close()
