@@ -27,7 +27,7 @@ def check_plot(path: Path | None) -> None:
     if path.suffix.lower() not in _SUFFIXES:
         raise CommandError(f"A plot is written as .svg or .png, not as {path.name}; name it so.")
     if find_spec("matplotlib") is None:
-        raise CommandError("A plot needs matplotlib, which is not installed; install relief with its extra `plot`.")
+        raise CommandError("A plot needs matplotlib, which is not installed; install relief with its extra `cli`.")
 
 
 def draw(sides: Sequence[tuple[str, Mapping[str, Cost]]], names: tuple[str, str], path: Path) -> None:
