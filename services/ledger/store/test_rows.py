@@ -157,7 +157,7 @@ async def test_a_good_row_is_taken(posted: psycopg.AsyncConnection) -> None:
         ("posting_decision_id", {"decision_id": "''"}),
         ("posting_amount", {"amount_fen": "0"}),
         ("posting_amount", {"amount_fen": "-5"}),
-        ("posting_amount", {"amount_fen": "1000000000000001"}),
+        ("posting_amount", {"amount_fen": "9000000000000000001"}),
         ("posting_digest", {"digest": "''"}),
         ("posting_partition", {"partition": "-1"}),
         ("posting_two_accounts", {"debit": "'Assets:Bank:Fund'"}),

@@ -60,7 +60,7 @@ BAD_VALUES: list[tuple[str, LiteralString, LiteralString, LiteralString]] = [
     ("exemption_partition", EXEMPTION, "3, 1", "-1, 1"),
     ("exemption_revision", EXEMPTION, "3, 1", "3, 0"),
     ("exemption_amount", EXEMPTION, "700", "-1"),
-    ("exemption_amount", EXEMPTION, "700", "1000000000000001"),
+    ("exemption_amount", EXEMPTION, "700", "9000000000000000001"),
     ("exemption_prefecture", EXEMPTION, "'650100'", "'65010'"),
     ("exemption_is_booked_somewhere", EXEMPTION, "'650100'", "NULL"),
     ("exemption_is_booked_somewhere", EXEMPTION, "700", "0"),
