@@ -1,6 +1,5 @@
 """`relief policy test`: a pack's cases, run through intake's acceptance and the rules, with a diff per failure."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +21,7 @@ def run_cases(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on standard output")] = False,
 ) -> None:
     """Run the cases of a pack: exit code 1 unless every one of them holds."""
-    pack, cases = packs.named(directory), policy_cases.load(folder_of(directory))
+    pack, cases = packs.named(directory), policy_cases.load(packs.directory_of(directory).resolve())
     failures = failing(cases, pack)
     if as_json:
         print_json(_as_json(pack, cases, failures))
@@ -45,12 +44,6 @@ def failing(cases: list[Case], pack: Pack) -> Failures:
 
     found = ((case, run(case, pack, decided)) for case in cases)
     return [(case, differences) for case, differences in found if differences]
-
-
-def folder_of(directory: str) -> Path:
-    """Where a pack's files are: as `packs.named` looks for them."""
-    installed = packs.INSTALLED / directory
-    return installed if (installed / "pack.yaml").is_file() else Path(directory).resolve()
 
 
 def _print(case: Case, differences: list[Difference]) -> None:

@@ -278,7 +278,8 @@ def _verdict(data: DecisionMadeData, facts: Iterable[AnyEvent], pack: Pack) -> V
             return exemption(enterprise, data.key, pack)
         case "contribution_return":
             # A return of nothing is decided only where there was one of something: the revision tells.
-            return contribution_return(enterprise, data.key, pack, made_before=data.revision > 1)
+            waived = exemption(enterprise, data.key, pack)
+            return None if waived is None else contribution_return(enterprise, waived, made_before=data.revision > 1)
         case "refund":
             return refund(enterprise, pack)
         case "holdover":

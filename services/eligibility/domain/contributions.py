@@ -41,11 +41,9 @@ def exemption(enterprise: Enterprise, key: str, pack: Pack) -> Verdict | None:
     )
 
 
-def contribution_return(enterprise: Enterprise, key: str, pack: Pack, made_before: bool) -> Verdict | None:
-    """What was paid beyond what is still due after the exemption; made once something is returnable."""
-    waived = exemption(enterprise, key, pack)
-    if waived is None:
-        return None
+def contribution_return(enterprise: Enterprise, waived: Verdict, made_before: bool) -> Verdict | None:
+    """What was paid beyond what is still due after the exemption `waived`; made once something is returnable."""
+    key = waived.key
     kept = enterprise.assessments[key]
     payments = [payment for known in kept for payment in enterprise.payments.get(known, {}).values()]
     returnable_fen = 0

@@ -62,7 +62,7 @@ def _contribution(enterprise: Enterprise, key: str, pack: Pack) -> Iterator[Verd
     if waived is None:
         return
     yield waived
-    returned = contribution_return(enterprise, key, pack, made_before=f"contribution_return {key}" in enterprise.held)
+    returned = contribution_return(enterprise, waived, made_before=f"contribution_return {key}" in enterprise.held)
     if returned is not None:
         yield returned
 
