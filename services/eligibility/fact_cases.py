@@ -62,13 +62,15 @@ def registered(offset: int = 0, account: str | None = "1", uscc: str = A, **chan
     return record("cn.tax.enterprise.registered.v1", data | changed, subject=uscc, offset=offset)
 
 
-def assessed(amount_fen: int, offset: int = 0, version: int = 1, uscc: str = A, **envelope: Any) -> Record:
+def assessed(
+    amount_fen: int, offset: int = 0, version: int = 1, uscc: str = A, period: str = "2020-02", **envelope: Any
+) -> Record:
     data = {
         "uscc": uscc,
         "assessment_id": "a1",
         "version": version,
         "insurance": "pension",
-        "period": "2020-02",
+        "period": period,
         "employer_amount_fen": amount_fen,
         "due_on": date(2020, 2, 15),
     }

@@ -27,6 +27,7 @@ from services.eligibility.domain.facts import (
     Review,
 )
 from services.eligibility.domain.holdover import holdover
+from services.eligibility.domain.lapse import lapse
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.refund import refund
 from services.eligibility.domain.state import Enterprise, Payee
@@ -273,6 +274,8 @@ def _verdict(data: DecisionMadeData, facts: Iterable[AnyEvent], pack: Pack) -> V
         if not _used(fact):
             raise _Unlike(Difference(f"fact {event.id}", event.type, "a fact that a rule uses"))
         fact.take(enterprise)
+    if data.revision > 1 and (taken_back := lapse(enterprise, data.measure, data.key, pack)) is not None:
+        return taken_back
     match data.measure:
         case "exemption":
             return exemption(enterprise, data.key, pack)

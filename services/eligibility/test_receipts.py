@@ -116,6 +116,17 @@ def test_a_review_under_another_pack_is_verified_by_that_pack(log: Log) -> None:
         assert_identical(log.receipt(number))
 
 
+def test_what_the_policy_in_force_no_longer_speaks_of_verifies_as_taken_back() -> None:
+    log = Log()
+    log.add(pack, OTHER.ref.sha256)
+    log.add(registered)
+    log.add(assessed, 1000, period="2020-07")
+    log.add(pack)
+    log.add(review)
+    assert [outcome(log.receipt(number)) for number in range(2)] == [("granted", 1000, 1), ("denied", 0, 2)]
+    assert_identical(log.receipt())
+
+
 def test_two_authorities_may_give_the_same_id_and_what_came_later_does_not_count(log: Log) -> None:
     log.add(registered, id="1", source="//a")
     log.add(bill, id="2", source="//c")

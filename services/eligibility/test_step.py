@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.eligibility import packs
 from services.eligibility.cases import (
     LARGE,
     PACK,
@@ -27,6 +28,8 @@ from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.step import Decision, decide, standing_verdicts
 from services.eligibility.domain.verdict import Verdict
+
+EXTENDED = packs.named("xinjiang-2020-extended")
 
 
 def told(enterprise: Enterprise, fact: EnterpriseFact, pack: Pack | None = PACK) -> list[str]:
@@ -166,6 +169,32 @@ def test_a_review_under_another_pack_tells_the_differences() -> None:
         decide(enterprise, fact, PACK)
     assert told(enterprise, Review(A), generous) == ["refund 2019 granted 1000 #2 +500"]
     assert told(enterprise, Review(A), PACK) == ["refund 2019 granted 500 #3 -500"]
+
+
+def test_a_grant_that_the_policy_in_force_does_not_speak_of_is_taken_back_once() -> None:
+    enterprise = Enterprise()
+    known: list[EnterpriseFact] = [registered(), assessed(1000, "pension/2020-07"), paid(1000, key="pension/2020-07")]
+    for fact in known:
+        decide(enterprise, fact, EXTENDED)
+    assert told(enterprise, Review(A)) == [
+        "contribution_return pension/2020-07 denied 0 OUTSIDE_WINDOW #2 -1000",
+        "exemption pension/2020-07 denied 0 OUTSIDE_WINDOW #2 -1000",
+    ]
+    assert told(enterprise, Review(A)) == []
+    assert told(enterprise, paid(5, "q", "pension/2020-07")) == []
+    assert told(enterprise, Review(A), EXTENDED) == [
+        "exemption pension/2020-07 granted 1000 #3 +1000",
+        "contribution_return pension/2020-07 granted 1005 #3 +1005",
+    ]
+
+
+def test_a_refund_for_another_reference_year_is_taken_back() -> None:
+    enterprise = Enterprise()
+    known: list[EnterpriseFact] = [registered(), *SETTLED]
+    for fact in known:
+        decide(enterprise, fact, PACK)
+    next_year = replace(PACK, refund=replace(PACK.refund, reference_year=2020))
+    assert told(enterprise, Review(A), next_year) == ["refund 2019 denied 0 OUTSIDE_WINDOW #2 -500"]
 
 
 HISTORY: list[EnterpriseFact] = [

@@ -69,14 +69,25 @@ def contribution_return(enterprise: Enterprise, waived: Verdict, made_before: bo
     )
 
 
+def rates_for(key: str, pack: Pack) -> dict[str, Timeline[int]] | None:
+    """The rates of the key's insurance by "sme" and "large"; None where the pack has none for its month."""
+    timelines = pack.contributions.rates.get(key.partition("/")[0])
+    if timelines is None or all(timeline.on(first_day(key)) is None for timeline in timelines.values()):
+        return None
+    return timelines
+
+
+def first_day(key: str) -> date:
+    """Of the month in "insurance/YYYY-MM"."""
+    period = key.partition("/")[2]
+    return date(int(period[:4]), int(period[5:7]), 1)
+
+
 def _basis(enterprise: Enterprise, key: str, pack: Pack) -> tuple[date, Registration, dict[str, Timeline[int]]] | None:
     """First day, registration in force on it, and the insurance's rates; None where nothing is decided."""
-    insurance, _, period = key.partition("/")
-    timelines = pack.contributions.rates.get(insurance)
+    timelines = rates_for(key, pack)
     if timelines is None or key not in enterprise.assessments:
         return None
-    first = date(int(period[:4]), int(period[5:7]), 1)
-    if all(timeline.on(first) is None for timeline in timelines.values()):
-        return None
+    first = first_day(key)
     registration = enterprise.registration_on(first)
     return None if registration is None else (first, registration, timelines)

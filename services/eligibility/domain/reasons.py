@@ -128,6 +128,15 @@ def outside_window(submitted_on: date, first: date, last: date, citation: str) -
     )
 
 
+def not_in_force(key: str, pack: str, citation: str) -> Reason:
+    return Reason(
+        "OUTSIDE_WINDOW",
+        f"现行政策{pack}对{key}不再给予减免；须由现行政策对其作出规定。",
+        f"The policy now in force, {pack}, grants nothing for {key}; it would have to provide for it.",
+        citation,
+    )
+
+
 def _percent(bp: int) -> str:
     return f"{_decimal(bp, 100)} %"
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 from services.eligibility.domain.contributions import contribution_return, exemption
 from services.eligibility.domain.facts import EVERYTHING, Affected, EnterpriseFact
 from services.eligibility.domain.holdover import holdover
+from services.eligibility.domain.lapse import lapsed
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.refund import refund
 from services.eligibility.domain.state import Enterprise, Held
@@ -29,11 +30,10 @@ def decide(enterprise: Enterprise, fact: EnterpriseFact, pack: Pack | None) -> l
     affected = fact.take(enterprise)
     if affected is None or pack is None:
         return []
-    return [
-        decision
-        for verdict in _verdicts(enterprise, affected, pack)
-        if (decision := _difference(enterprise, verdict)) is not None
-    ]
+    verdicts = list(_verdicts(enterprise, affected, pack))
+    if affected == EVERYTHING:
+        verdicts += lapsed(enterprise, pack)
+    return [d for verdict in verdicts if (d := _difference(enterprise, verdict)) is not None]
 
 
 def standing_verdicts(enterprise: Enterprise, pack: Pack) -> list[Verdict]:
