@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 
 from services.cli.deciding_claims import UsedIds
 from services.cli.deciding_store import AT_HAND, Enterprises, Entry, Seen
@@ -15,10 +15,10 @@ from services.eligibility.handlers import to_domain
 from services.intake.decoding import Refused, decode_value
 from services.intake.domain.acceptance import Claim, Incoming, Known, Outcome, accept
 from services.intake.ruling import conflict, incoming_of
+from shared.calendar import SHANGHAI
 from shared.contracts.registry import AnyEvent, topic_of, upstream_decoder
 from shared.contracts.topics import OPERATIONS
 
-SHANGHAI = timezone(timedelta(hours=8))
 _ANOTHERS = Claim(b"")
 # Enterprises; their decisions take two seconds and more.
 _MANY = 10_000

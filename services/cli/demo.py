@@ -20,13 +20,14 @@ from services.cli.conservation import Findings, check
 from services.cli.draining import drained
 from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
 from services.cli.log import read, send
-from services.cli.operate import SHANGHAI, begin, operate
+from services.cli.operate import begin, operate
 from services.cli.reconcile import as_document, print_findings, totals_differing
 from services.cli.terminal import CommandError, bar, err, out, print_json, sentence_on_failure
 from services.cli.upstream import write_region
 from services.intake.operations import day_started
 from services.simulator.manifest import Manifest, read_manifest
 from services.simulator.records import RawRecord, records
+from shared.calendar import SHANGHAI
 from shared.contracts.registry import decoder
 from shared.contracts.topics import REJECTED, UPSTREAM
 from shared.money import yuan

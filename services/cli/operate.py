@@ -3,7 +3,6 @@
 import json
 from datetime import date, datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,11 +13,10 @@ from services.cli.terminal import err, sentence_on_failure
 from services.eligibility import packs
 from services.intake.operations import day_started, pack_activated
 from shared.access import ROLES
+from shared.calendar import SHANGHAI
 from shared.contracts.registry import decoder
 from shared.contracts.topics import OPERATIONS, PACKS
 from shared.streaming.records import Output
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def register(app: typer.Typer) -> None:

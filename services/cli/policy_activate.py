@@ -8,10 +8,11 @@ import typer
 
 from services.cli.installation import DEFAULT_STATE, AsJson, State, installation, run
 from services.cli.log import read
-from services.cli.operate import SHANGHAI, keep_pack, operate
+from services.cli.operate import keep_pack, operate
 from services.cli.terminal import bar, err, print_json, sentence_on_failure
 from services.eligibility import packs, policy_case_runs, policy_cases
 from services.intake.operations import pack_activated, review_requested
+from shared.calendar import SHANGHAI
 from shared.contracts.topics import FACTS
 from shared.uscc import is_valid
 

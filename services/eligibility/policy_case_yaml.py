@@ -13,10 +13,9 @@ from typing import NoReturn
 
 import yaml
 
+from services.eligibility.pack_yaml import compose
 from shared.streaming.errors import Stop
 
-# The C parser where the library has it: a folder of cases in a tenth of a second.
-_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _AMOUNT = re.compile(r"(?P<sign>-?)(?P<number>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?P<part>[.][0-9]+)? (?P<unit>[a-z ]+)")
 _FEN = {"fen": 1, "yuan": 100, "million yuan": 100_000_000}
 
@@ -121,13 +120,7 @@ class Node:
 
 def read(path: Path, file: str) -> Node:
     """The file's one document; `file` is what messages call it."""
-    try:
-        raw = yaml.compose(path.read_text("utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = file if mark is None else f"{file}:{mark.line + 1}"
-        problem = getattr(error, "problem", None) or str(error)
-        raise Stop(f"{place}: the file cannot be read: {' '.join(problem.split())}.") from None
+    raw = compose(path, file)
     if raw is None:
         raise Stop(f"{file}:1: the file is empty.")
     return Node(raw, file)

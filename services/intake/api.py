@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from aiokafka.structs import TopicPartition
@@ -19,6 +18,7 @@ from services.intake.ruling import State
 from services.intake.status import Decided, status_key
 from services.intake.submissions import Submission, Submissions
 from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.calendar import SHANGHAI, local_day
 from shared.contracts.applications import Contact
 from shared.contracts.topics import APPLICATIONS, DECISIONS, topics
 from shared.contracts.vocabulary import Details, Name, Uscc, Utility, Year
@@ -30,7 +30,6 @@ from shared.streaming.records import Output, partition_of
 from shared.streaming.redis_store import RedisStore
 from shared.streaming.runner import Publishes
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 SUBMITTERS = ("enterprise", "liaison", "operator")
 READERS = ("enterprise", "liaison", "preparer", "approver", "auditor", "operator", "service")
 
@@ -202,7 +201,7 @@ def _event(application_id: str, body: Asked, at: datetime) -> bytes:
     data = body.model_dump(mode="json", exclude={"kind"})
     # A withdrawal names the application it takes back; every other kind is named by its own id.
     data.setdefault("application_id", application_id)
-    data["submitted_on"] = at.astimezone(SHANGHAI).date()
+    data["submitted_on"] = local_day(at)
     return msgspec.json.encode(
         {
             "specversion": "1.0",

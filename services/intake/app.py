@@ -11,6 +11,7 @@ from services.intake.settings import Settings
 from services.intake.submissions import Submissions
 from shared.access import TokenVerifier
 from shared.backings import on_redis
+from shared.calendar import SHANGHAI
 from shared.contracts import topics
 from shared.devkeys import DIGEST_KEY
 from shared.keyfiles import read_digest_key
@@ -39,7 +40,7 @@ def build(settings: Settings) -> Service:
     backing, facts = on_redis(settings.redis_url, NAME, encode_state, decode_state)
     answers, decided = on_redis(settings.redis_url, STATUS_GROUP, status.encode_state, status.decode_state)
     if settings.clock == "auto":
-        clock = Clock(facts, publisher, lambda: datetime.now(api.SHANGHAI), settings.clock_days_at_most)
+        clock = Clock(facts, publisher, lambda: datetime.now(SHANGHAI), settings.clock_days_at_most)
         backing = replace(backing, tasks=(clock.run,), checks={"clock": lambda: clock.trouble})
     submissions = Submissions(connect(settings.redis_url))
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from shared.calendar import local_day
 from shared.contracts.envelope import STRUCTURED, Event
 from shared.contracts.registry import AnyEvent, models
 from shared.contracts.rejected import RejectCode
-from shared.contracts.tax import Payee
+from shared.contracts.tax import ContributionAssessedData, Payee
 from shared.contracts.topics import OPERATIONS, UPSTREAM, topics
 from shared.streaming.records import Raw
 
@@ -19,6 +21,10 @@ RECORD_MAX_BYTES = 256 * 1024
 # Key and headers: an envelope has a few hundred bytes.
 ENVELOPE_MAX_BYTES = 16 * 1024
 OPERATION_TYPES = frozenset(topics()[OPERATIONS].types)
+_DUE_BEFORE_ASSESSED = (
+    "The field data.due_on contradicts data.period: the contribution would have been due before its year began and "
+    "before it was assessed; correct it and send the record again."
+)
 _ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "traceparent")
 # Headers that say what a record is: one that came twice would leave open which of them speaks.
 _ENVELOPE_HEADERS = frozenset(("content-type", *(f"ce_{name}" for name in _ATTRIBUTES)))
@@ -68,11 +74,21 @@ def _validate(value: bytes, adapter: TypeAdapter[AnyEvent], envelope_in_headers:
         event = adapter.validate_json(value, extra="allow")
     except ValidationError as error:
         return _reason(error, value, envelope_in_headers)
+    if isinstance(event.data, ContributionAssessedData) and _due_before_assessed(event.data, event.time):
+        return Refused("INVALID_FIELD", _DUE_BEFORE_ASSESSED)
     named = getattr(event.data, "uscc", None)
     # An operation's subject is its own id, also where it names an enterprise.
     if named is not None and named != event.subject and event.type not in OPERATION_TYPES:
         return Refused("WRONG_KEY", "The event's subject is not the uscc in its data; both must name the enterprise.")
     return event
+
+
+def _due_before_assessed(data: ContributionAssessedData, told: datetime) -> bool:
+    """Whether the contribution was due before its year began and before the record was made.
+
+    A year may be paid in advance, and a past month assessed late; due before both, it is neither.
+    """
+    return data.due_on.year < int(data.period[:4]) and data.due_on < local_day(told)
 
 
 def _too_large(value: bytes) -> Refused | None:

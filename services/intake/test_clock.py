@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiokafka.structs import TopicPartition
@@ -13,13 +12,13 @@ from services.intake.clock import Clock, missed_days
 from services.intake.domain.acceptance import Days
 from services.intake.handlers import DAYS, decode_state, encode_state
 from services.intake.ruling import State
+from shared.calendar import SHANGHAI
 from shared.contracts.registry import decoder
 from shared.contracts.topics import OPERATIONS
 from shared.streaming.errors import Retry
 from shared.streaming.records import Mark, Output
 from shared.streaming.redis_store import RedisStore, connect
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 WHERE = TopicPartition(OPERATIONS, 0)
 
 

@@ -105,6 +105,7 @@ REFUSED: list[tuple[str, Record, str, str]] = [
     ("an unknown insurance", record(assessed(A, insurance="dental")), "INVALID_FIELD", "insurance"),
     ("a month 13", record(assessed(A, period="2020-13")), "INVALID_FIELD", "period"),
     ("the 30th of February", record(assessed(A, due_on="2020-02-30")), "INVALID_FIELD", "due_on"),
+    ("due before its year and its assessment", record(assessed(A, due_on="2019-12-31")), "INVALID_FIELD", "due_on"),
     ("a time without an offset", record(ASSESSED | {"time": "2020-03-31T12:00:00"}), "INVALID_FIELD", "time"),
     ("version 0.3 of the envelope", record(ASSESSED | {"specversion": "0.3"}), "INVALID_FIELD", "specversion"),
     ("an unknown prefecture", record(registered(A, prefecture="110000")), "UNKNOWN_PREFECTURE", "prefecture"),
@@ -122,6 +123,16 @@ def test_what_is_wrong_has_a_code_and_a_sentence(wrong: str, taken: Record, code
     assert isinstance(refused, Refused), wrong
     assert (refused.code, named in refused.message) == (code, True), refused
     assert re.fullmatch(r"[A-Za-z].{5,300}\.", refused.message), "one sentence, on one line"
+
+
+@pytest.mark.parametrize(
+    ("due_on", "time"),
+    [("2019-12-31", "2019-12-31T23:59:59+08:00"), ("2020-01-01", "2020-03-31T12:00:00+08:00")],
+    ids=["paid in advance", "due before its month, and assessed late"],
+)
+def test_a_due_date_out_of_the_ordinary_is_no_contradiction(due_on: str, time: str) -> None:
+    told = decoded(record(assessed(A, due_on=due_on) | {"time": time}))
+    assert not isinstance(told, Refused), told
 
 
 def test_every_code_that_decoding_can_give_is_held_by_a_case() -> None:

@@ -21,6 +21,8 @@ Records
     lone surrogates are not bounded anywhere in the contracts: accepted here, not generated.
  6. The form of a line is judged before `as_of` looks at its time: a malformed line is rejected whatever its time, a
     well-formed later one is `later` and takes no part in anything, conflicts included.
+    "A fact that contradicts itself" is one kind: an assessment due in a year before its period's year and before the
+    day of its own record. A year paid in advance and a month assessed late are no contradictions.
 
 Ids and versions
  7. An event id is taken within (uscc, source) by each line that was not rejected: accepted, repeated or superseded. A

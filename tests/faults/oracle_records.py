@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 ABSURD = 10**15  # an integer above this is absurd; the number itself still passes
 
@@ -145,6 +145,12 @@ def moment(value: object) -> datetime:
         raise RejectedError("INVALID_FIELD") from None
 
 
+def is_due_before_assessed(due_on: str, period: str, time: datetime) -> bool:
+    """Due in a year before the period's own, and on a day before the record's, as the clocks of Shanghai have it."""
+    recorded_on = (time.astimezone(UTC) + timedelta(hours=8)).date()
+    return due_on[:4] < period[:4] and due_on < recorded_on.isoformat()
+
+
 def check_payee(value: object) -> object:
     """The payee with nothing but the contract's fields, so that extra ones do not count as other content."""
     if value is None:
@@ -254,6 +260,8 @@ def read(line: bytes) -> Fact:
     uscc = text["uscc"]
     if event["subject"] != uscc:
         raise RejectedError("WRONG_KEY")
+    if kind_of_event == ASSESSED and is_due_before_assessed(text["due_on"], text["period"], time):
+        raise RejectedError("INVALID_FIELD")
     parts = (uscc if name == "@" else str(known[name]) for name in business.split())
     return Fact(
         type=kind_of_event,

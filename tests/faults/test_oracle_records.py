@@ -140,6 +140,7 @@ DEFECTS: list[tuple[Event, Callable[[Event], Event], str]] = [
     (ASSESSMENT, put_data(period="2020-02-01"), "INVALID_FIELD"),
     (ASSESSMENT, put_data(due_on="2020-02-30"), "INVALID_FIELD"),
     (ASSESSMENT, put_data(due_on="20200315"), "INVALID_FIELD"),
+    (ASSESSMENT, put_data(due_on="2019-12-31"), "INVALID_FIELD"),
     (REGISTRATION, put_data(prefecture="650300"), "UNKNOWN_PREFECTURE"),
     (REGISTRATION, put_data(prefecture="65010"), "UNKNOWN_PREFECTURE"),
     (REGISTRATION, put_data(prefecture=650100), "INVALID_FIELD"),

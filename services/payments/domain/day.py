@@ -1,11 +1,10 @@
 """The business day that money is booked on: a pure function of the log."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
 import msgspec
 
-# Without daylight saving since 1991; the business dates of this system begin later.
-SHANGHAI = timezone(timedelta(hours=8))
+from shared.calendar import local_day
 
 
 class Day(msgspec.Struct, frozen=True, gc=False):
@@ -25,4 +24,4 @@ def booked_on(held: Day | None, decided_at: datetime) -> date:
     Both come from the log, so a replay books on the same day whatever the clock says. Dates of one partition never go
     back once a day has started.
     """
-    return held.date if held is not None else decided_at.astimezone(SHANGHAI).date()
+    return held.date if held is not None else local_day(decided_at)
