@@ -1,9 +1,11 @@
 """`payments.commands.v1`: officers' approvals and the bank's answers. Key: batch or payment id."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from shared.contracts.envelope import Data, Event
-from shared.contracts.vocabulary import Day, Name, Text
+from shared.contracts.vocabulary import Amount, Day, Name, Text
 
 
 class BatchApprovedData(Data):
@@ -44,4 +46,17 @@ class PaymentStatus(Event[PaymentStatusData]):
     type: Literal["relief.payment.status.v1"] = "relief.payment.status.v1"
 
 
-COMMAND_EVENTS = (BatchApproved, BatchRejected, PaymentStatus)
+class ClawbackReceivedData(Data):
+    clawback_id: Name
+    amount_fen: Annotated[Amount, Field(gt=0)]
+    bank_reference: Name
+    on: Day
+
+
+class ClawbackReceived(Event[ClawbackReceivedData]):
+    """Money came back for a clawback, all of it or a part; `bank_reference` tells one part from another."""
+
+    type: Literal["relief.clawback.received.v1"] = "relief.clawback.received.v1"
+
+
+COMMAND_EVENTS = (BatchApproved, BatchRejected, PaymentStatus, ClawbackReceived)

@@ -88,13 +88,13 @@ class RefundSettled(Event[RefundData]):
 
 
 class RefundRejected(Event[RefundData]):
-    """The bank refused the payment; it is owed again."""
+    """The bank refused the payment; it is owed still, until it is cancelled and another one takes its place."""
 
     type: Literal["relief.refund.rejected.v1"] = "relief.refund.rejected.v1"
 
 
 class RefundCancelled(Event[RefundData]):
-    """The payment was withdrawn before it was submitted."""
+    """The payment was withdrawn before it was submitted, or after the bank refused it."""
 
     type: Literal["relief.refund.cancelled.v1"] = "relief.refund.cancelled.v1"
 
@@ -111,6 +111,12 @@ class RefundClawbackSettled(Event[RefundData]):
     type: Literal["relief.refund.clawback_settled.v1"] = "relief.refund.clawback_settled.v1"
 
 
+class RefundClawbackWrittenOff(Event[RefundData]):
+    """Two officers gave up `amount_fen` of what the enterprise owes back."""
+
+    type: Literal["relief.refund.clawback_written_off.v1"] = "relief.refund.clawback_written_off.v1"
+
+
 EXEMPTION_EVENTS = (ExemptionGranted, ExemptionAmended, ExemptionRevoked)
 REFUND_EVENTS = (
     RefundAuthorised,
@@ -120,4 +126,5 @@ REFUND_EVENTS = (
     RefundCancelled,
     RefundClawbackRaised,
     RefundClawbackSettled,
+    RefundClawbackWrittenOff,
 )
