@@ -1,112 +1,146 @@
-"""The ledger, to read: the trial balance, and one enterprise's postings for its story."""
+"""The ledger, to read: balances as of any day and number, the journal by the page, one enterprise's postings."""
 
+import re
 from datetime import date
-from typing import Annotated, LiteralString
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AfterValidator, BeforeValidator
 
+from services.ledger.answers import (
+    AccountBalance,
+    Accounts,
+    ChainHead,
+    ChainHeads,
+    PostingRow,
+    Postings,
+    Transactions,
+    TrialBalance,
+)
+from services.ledger.domain.chart import CHART
+from services.ledger.store import reading
+from services.ledger.store.reading import Filter, Turnover
 from shared.access import Principal, TokenVerifier, forbidden, require
 from shared.contracts.vocabulary import Uscc
+from shared.problems import Problem
 from shared.snapshot import snapshot
-from shared.streaming.postgres_store import Pool
+from shared.streaming.postgres_store import Connection, Pool
+
+PAGE_MAX = 5000
 
 
-class AccountBalance(BaseModel):
-    """Turnover of one account; `balance_fen` is debit minus credit."""
-
-    account: str
-    debit_fen: int
-    credit_fen: int
-    balance_fen: int
+def _written_day(value: object) -> object:
+    # Pydantic alone would also take a number, as seconds since 1970.
+    if not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return value
 
 
-class TrialBalance(BaseModel):
-    """Every account at one moment, after `postings` postings; `balance_fen` over all is 0."""
-
-    accounts: list[AccountBalance]
-    debit_fen: int
-    credit_fen: int
-    balance_fen: int
-    postings: int
+def _booked_type(value: str) -> str:
+    if value not in CHART:
+        raise ValueError(f"the chart books {', '.join(CHART)}")
+    return value
 
 
-class PostingRow(BaseModel):
-    """One posting; `business_key` is the exemption's or the payment's id."""
-
-    seq: int
-    event_id: str
-    type: str
-    business_key: str
-    decision_id: str
-    debit: str
-    credit: str
-    amount_fen: int
-    booked_on: date
-
-
-class Postings(BaseModel):
-    """One enterprise's postings in ledger order; `next_after` asks for more, null at the end."""
-
-    uscc: str
-    postings: list[PostingRow]
-    next_after: int | None
+_Seq = Annotated[int, Query(ge=0, le=2**63 - 1)]
+_Day = Annotated[date, BeforeValidator(_written_day), Query()]
+_Type = Annotated[str, AfterValidator(_booked_type), Query()]
+# The account and those under it.
+_Account = Annotated[
+    str, Query(max_length=256, pattern="^(Assets|Liabilities|Expenses|Income|Equity)(:[A-Z0-9][A-Za-z0-9-]*)*$")
+]
 
 
 def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
     """The read API."""
     router = APIRouter(prefix="/v1")
     of_enterprise = require(verifier, "enterprise", "liaison", "approver", "auditor", "operator", "service")
-    of_all = require(verifier, "auditor", "operator", "service")
+    of_all = [Depends(require(verifier, "auditor", "operator", "service"))]
 
-    @router.get("/trial-balance", dependencies=[Depends(of_all)])
-    async def trial_balance() -> TrialBalance:
-        return await _trial_balance(pool)
+    @router.get("/accounts", dependencies=of_all)
+    async def accounts(on: _Day | None = None, at_seq: _Seq | None = None) -> Accounts:
+        async with snapshot(pool) as db:
+            at = await _at(db, at_seq)
+            found = await reading.turnovers(db, at, on)
+        return Accounts(accounts=_balances(found), at_seq=at, on=on)
+
+    @router.get("/trial-balance", dependencies=of_all)
+    async def trial_balance(on: _Day | None = None, at_seq: _Seq | None = None) -> TrialBalance:
+        async with snapshot(pool) as db:
+            at = await _at(db, at_seq)
+            found = await reading.turnovers(db, at, on)
+        return _trial_balance(found, at, on)
+
+    @router.get("/chain-heads", dependencies=of_all)
+    async def chain_heads(at_seq: _Seq | None = None) -> ChainHeads:
+        async with snapshot(pool) as db:
+            at = await _at(db, at_seq)
+            heads = await reading.heads(db, at)
+        return ChainHeads(heads=[ChainHead(**msgspec.structs.asdict(head)) for head in heads], at_seq=at)
+
+    @router.get("/transactions", dependencies=of_all, response_model=Transactions)
+    async def transactions(
+        account: _Account | None = None,
+        uscc: Uscc | None = None,
+        type: _Type | None = None,
+        booked_from: _Day | None = None,
+        booked_to: _Day | None = None,
+        after: _Seq = 0,
+        at_seq: _Seq | None = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
+    ) -> Response:
+        async with snapshot(pool) as db:
+            at = await _at(db, at_seq)
+            which = Filter(account, uscc, type, booked_from, booked_to)
+            entries, next_after = await reading.page(db, which, after, at, limit)
+        # Written as they are: an export asks for all of them, and checking our own rows again would double its time.
+        page = {"transactions": entries, "next_after": next_after, "at_seq": at}
+        return Response(msgspec.json.encode(page), media_type="application/json")
 
     @router.get("/enterprises/{uscc}/postings")
     async def enterprise_postings(
         uscc: Uscc,
         caller: Annotated[Principal, Depends(of_enterprise)],
-        after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+        after: _Seq = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> Postings:
         if not caller.may_act_for(uscc):
             raise forbidden("An enterprise reads its own postings only.")
-        return await _postings(pool, uscc, after, limit)
+        async with snapshot(pool) as db:
+            entries, next_after = await reading.page(db, Filter(uscc=uscc), after, await _at(db, None), limit)
+        rows = [PostingRow(**{name: getattr(entry, name) for name in PostingRow.model_fields}) for entry in entries]
+        return Postings(uscc=uscc, postings=rows, next_after=next_after)
 
     return router
 
 
-async def _trial_balance(pool: Pool) -> TrialBalance:
-    async with snapshot(pool) as db:
-        rows = await (await db.execute(_BALANCES)).fetchall()
-        counted = await (await db.execute(_COUNTED)).fetchone()
-    assert counted is not None
-    accounts = [
-        AccountBalance(account=account, debit_fen=debit, credit_fen=credit, balance_fen=debit - credit)
-        for account, debit, credit in rows
-    ]
-    debit_fen = sum(one.debit_fen for one in accounts)
-    credit_fen = sum(one.credit_fen for one in accounts)
+async def _at(db: Connection, asked: int | None) -> int:
+    """The number to answer for: the last posting's, unless an earlier one is asked for."""
+    last = await reading.last_seq(db)
+    if asked is not None and asked > last:
+        raise Problem(
+            422, "not-posted-yet", "Not posted yet", f"The ledger has {last} postings; ask for at_seq up to {last}."
+        )
+    return last if asked is None else asked
+
+
+def _balances(found: list[Turnover]) -> list[AccountBalance]:
+    return [
+        AccountBalance(account=one.account, debit_fen=one.debit_fen, credit_fen=one.credit_fen,
+                       balance_fen=one.debit_fen - one.credit_fen)
+        for one in found
+    ]  # fmt: skip
+
+
+def _trial_balance(found: list[Turnover], at_seq: int, on: date | None) -> TrialBalance:
+    debit_fen, credit_fen = sum(one.debit_fen for one in found), sum(one.credit_fen for one in found)
     return TrialBalance(
-        accounts=accounts,
+        accounts=_balances(found),
+        at_seq=at_seq,
+        on=on,
         debit_fen=debit_fen,
         credit_fen=credit_fen,
         balance_fen=debit_fen - credit_fen,
-        postings=counted[0],
+        postings=sum(one.debits for one in found),
     )
-
-
-async def _postings(pool: Pool, uscc: str, after: int, limit: int) -> Postings:
-    async with snapshot(pool) as db:
-        rows = await (await db.execute(_POSTINGS, (uscc, after, limit + 1))).fetchall()
-    names = list(PostingRow.model_fields)
-    postings = [PostingRow(**dict(zip(names, row, strict=True))) for row in rows[:limit]]
-    return Postings(uscc=uscc, postings=postings, next_after=postings[-1].seq if len(rows) > limit else None)
-
-
-_BALANCES: LiteralString = "SELECT account, debit_fen, credit_fen FROM account_balance ORDER BY account"
-_COUNTED: LiteralString = "SELECT last FROM posting_counter"
-_POSTINGS: LiteralString = """
-    SELECT seq, event_id, type, business_key, decision_id, debit, credit, amount_fen, booked_on
-    FROM posting WHERE uscc = %s AND seq > %s ORDER BY seq LIMIT %s"""

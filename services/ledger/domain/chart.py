@@ -42,6 +42,7 @@ CHART: Final[dict[str, Entry]] = {
     "relief.refund.cancelled.v1": Entry(REFUNDS, RELIEF),
     "relief.refund.clawback_raised.v1": Entry(CLAWBACK, RELIEF),
     "relief.refund.clawback_settled.v1": Entry(FUND, CLAWBACK),
+    "relief.refund.clawback_written_off.v1": Entry(RELIEF, CLAWBACK),
 }
 # The sign each exemption event must have: a grant that takes away would be booked, but never meant.
 SIGNS: Final[dict[str, tuple[int, ...]]] = {

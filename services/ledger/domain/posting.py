@@ -1,6 +1,7 @@
 """From a ledger event to its one posting: two legs, one amount, so every posting is balanced by construction."""
 
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -33,18 +34,12 @@ class LedgerEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False):
-    """One row of the ledger; `amount_fen` is above 0."""
+    """One row of the ledger: an event, the two accounts it moves money between, and how much, above 0."""
 
-    event_id: str
-    type: str
-    business_key: str
-    uscc: str
-    decision_id: str
+    event: LedgerEvent
     debit: str
     credit: str
     amount_fen: int
-    booked_on: date
-    digest: bytes
 
 
 class Posted(msgspec.Struct, frozen=True, gc=False):
@@ -58,35 +53,32 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
 def post(event: LedgerEvent) -> Posting:
     """The posting of an event. Raises Unpostable for an unknown type or purpose, an amount of 0, or a sign
     that belies the type."""
-    entry = CHART.get(event.type)
-    if entry is None:
-        raise Unpostable(f"The chart has no entry for {event.type}.")
-    if _sign(event.amount_fen) not in SIGNS.get(event.type, (1,)):
-        raise Unpostable(f"Event {event.event_id} is {event.type} and moves {event.amount_fen} fen, which it may not.")
-    names = {"prefecture": event.prefecture}
-    if event.purpose in INSURANCES:
-        names["insurance"] = INSURANCES[event.purpose]
-    if event.purpose in PROGRAMMES:
-        names["programme"] = PROGRAMMES[event.purpose]
+    amount = event.amount_fen
     try:
-        legs = entry.debit.format_map(names), entry.credit.format_map(names)
+        debit, credit = _legs(event.type, (amount > 0) - (amount < 0), event.purpose, event.prefecture)
+    except Unpostable as error:
+        raise Unpostable(f"Event {event.event_id} is {event.type} and moves {amount} fen: {error}") from None
+    return Posting(event, debit, credit, abs(amount))
+
+
+@lru_cache(maxsize=4096)
+def _legs(event_type: str, sign: int, purpose: str, prefecture: str) -> tuple[str, str]:
+    """Debit and credit; a region has a few hundred of them, and every event needs one."""
+    entry = CHART.get(event_type)
+    if entry is None:
+        raise Unpostable("the chart has no entry for that type.")
+    if sign not in SIGNS.get(event_type, (1,)):
+        raise Unpostable("that type may not move such an amount.")
+    names = {"prefecture": prefecture}
+    if purpose in INSURANCES:
+        names["insurance"] = INSURANCES[purpose]
+    if purpose in PROGRAMMES:
+        names["programme"] = PROGRAMMES[purpose]
+    try:
+        debit, credit = entry.debit.format_map(names), entry.credit.format_map(names)
     except KeyError as missing:
-        raise Unpostable(
-            f"Event {event.event_id} is {event.type} for {event.purpose!r}, which is no {missing}."
-        ) from None
-    debit, credit = reversed(legs) if entry.signed and event.amount_fen < 0 else legs
-    return Posting(
-        event.event_id,
-        event.type,
-        event.business_key,
-        event.uscc,
-        event.decision_id,
-        debit,
-        credit,
-        abs(event.amount_fen),
-        event.booked_on,
-        event.digest,
-    )
+        raise Unpostable(f"{purpose!r} is no {missing.args[0]}.") from None
+    return (credit, debit) if entry.signed and sign < 0 else (debit, credit)
 
 
 def meet(known: bytes | None, event: LedgerEvent) -> Outcome:
@@ -94,7 +86,3 @@ def meet(known: bytes | None, event: LedgerEvent) -> Outcome:
     if known is None:
         return "created"
     return "exists" if known == event.digest else "exists_with_different_content"
-
-
-def _sign(amount: int) -> int:
-    return (amount > 0) - (amount < 0)

@@ -36,6 +36,7 @@ def event(event_type: str, amount_fen: int, purpose: str = "pension", prefecture
         ("relief.refund.cancelled.v1", 5, "job_stabilisation", PAYABLE, RELIEF),
         ("relief.refund.clawback_raised.v1", 5, "job_stabilisation", CLAWBACK, RELIEF),
         ("relief.refund.clawback_settled.v1", 5, "job_stabilisation", FUND, CLAWBACK),
+        ("relief.refund.clawback_written_off.v1", 5, "job_stabilisation", RELIEF, CLAWBACK),
     ],
 )
 def test_the_legs_of_every_event(event_type: str, amount_fen: int, purpose: str, debit: str, credit: str) -> None:
@@ -61,6 +62,11 @@ def test_what_is_posted_is_well_formed(event_type: str, purpose: str, prefecture
     assert posting.amount_fen > 0
 
 
+@pytest.mark.parametrize(("change", "fen"), [("granted", 1), ("amended", 1), ("amended", -1), ("revoked", -1)])
+def test_a_single_fen_is_posted(change: str, fen: int) -> None:
+    assert post(event(f"relief.exemption.{change}.v1", fen)).amount_fen == 1
+
+
 @pytest.mark.parametrize(
     ("event_type", "amount_fen", "purpose", "why"),
     [
@@ -69,8 +75,8 @@ def test_what_is_posted_is_well_formed(event_type: str, purpose: str, prefecture
         ("relief.exemption.granted.v1", -5, "pension", "moves -5 fen"),
         ("relief.exemption.revoked.v1", 5, "pension", "moves 5 fen"),
         ("relief.refund.authorised.v1", -5, "job_stabilisation", "moves -5 fen"),
-        ("relief.refund.authorised.v1", 5, "pension", "is no 'programme'"),
-        ("relief.exemption.granted.v1", 5, "job_stabilisation", "is no 'insurance'"),
+        ("relief.refund.authorised.v1", 5, "pension", "is no programme"),
+        ("relief.exemption.granted.v1", 5, "job_stabilisation", "is no insurance"),
         ("relief.refund.forgiven.v1", 5, "job_stabilisation", "no entry"),
     ],
 )

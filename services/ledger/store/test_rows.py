@@ -1,37 +1,24 @@
-"""The ledger on a real PostgreSQL: what it refuses, and that everything always balances."""
+"""The ledger on a real PostgreSQL: every event once, numbered without gaps, chained, and everything always balances."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 from aiokafka.structs import TopicPartition
 
-from services.ledger.app import MIGRATIONS, SCHEMA
 from services.ledger.cases import EXEMPTIONS, REFUNDS, enterprise, exemption, refund, take
 from services.ledger.domain.posting import Posted
-from services.ledger.store.rows import PostingRows
+from services.ledger.exports.journal import journal
+from services.ledger.exports.verify import verify
+from services.ledger.journal_cases import batches, journalled, stored
 from shared.streaming.errors import Stop
-from shared.streaming.postgres_store import PostgresStore, connect, migrate
+from shared.streaming.postgres_store import PostgresStore
 from shared.streaming.records import Mark, Record
 
 pytestmark = pytest.mark.integration
 USCC = enterprise(1)
 Store = PostgresStore[Posted]
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[Store]:
-    await migrate(database, SCHEMA, MIGRATIONS)
-    pool = connect(database, SCHEMA)
-    await pool.open(wait=True)
-    store: Store = PostgresStore(pool, SCHEMA, PostingRows())
-    for topic in (EXEMPTIONS, REFUNDS):
-        for number in range(6):
-            assert await store.restart(TopicPartition(topic, number), 0, None)
-    yield store
-    await pool.close()
 
 
 async def postings(store: Store) -> list[tuple[int, str, str, int, int, str]]:
@@ -41,9 +28,8 @@ async def postings(store: Store) -> list[tuple[int, str, str, int, int, str]]:
 
 
 async def balances(store: Store) -> dict[str, tuple[int, int]]:
-    async with store.pool.connection() as db:
-        rows = await (await db.execute("SELECT account, debit_fen, credit_fen FROM account_balance")).fetchall()
-    return {account: (debit, credit) for account, debit, credit in rows}
+    statement, _ = await stored(store.pool)
+    return {one.account: (one.debit_fen, one.credit_fen) for one in statement.accounts}
 
 
 async def test_the_ledgers_order_is_the_logs(store: Store) -> None:
@@ -53,6 +39,14 @@ async def test_the_ledgers_order_is_the_logs(store: Store) -> None:
     assert [row[0] for row in rows] == list(range(1, 54))
     assert [row[3] for row in rows] == [*range(1, 50), *range(101, 105)]
     assert {(row[4], row[5]) for row in rows} == {(3, EXEMPTIONS), (3, REFUNDS)}
+
+
+async def test_every_event_of_the_chart_is_stored_as_it_is_posted(store: Store) -> None:
+    """The tables and the pure functions make one journal, to the last link."""
+    taken = batches()
+    for batch in taken:
+        assert await take(store, batch)
+    assert await stored(store.pool) == journalled(record for batch in taken for record in batch)
 
 
 async def test_a_grant_and_its_revocation_leave_nothing(store: Store) -> None:
@@ -73,14 +67,45 @@ async def test_a_repeat_posts_nothing_and_other_content_stops(store: Store) -> N
     assert len(await postings(store)) == 1
 
 
-@pytest.mark.parametrize("change", ["authorised", "settled", "cancelled"])
-async def test_a_payment_is_authorised_and_resolved_once_whatever_ids_say_so(store: Store, change: str) -> None:
+def disguised(record: Record) -> Record:
+    """The same event under another id."""
+    value = record.value or b""
+    start = value.index(b'"id":"') + 6
+    return Record(record.topic, record.partition, 1, record.key, value[:start] + b"0" * 32 + value[start + 32 :])
+
+
+@pytest.mark.parametrize(
+    ("change", "index"),
+    [
+        ("authorised", "posting_told_once"),
+        ("submitted", "posting_told_once"),
+        ("settled", "posting_(answered|ended)_once"),
+        ("rejected", "posting_answered_once"),
+        ("cancelled", "posting_ended_once"),
+    ],
+)
+async def test_each_step_of_a_payment_is_taken_once_whatever_ids_say_so(store: Store, change: str, index: str) -> None:
     await take(store, [refund(USCC, change, 70)])
-    again = refund(USCC, change, 70, offset=1)
-    value = (again.value or b"").replace(b'"id":"', b'"id":"f', 1)
-    disguised = value[: value.index(b'"id":"f') + 38] + value[value.index(b'"id":"f') + 39 :]
-    with pytest.raises(psycopg.errors.UniqueViolation, match="posting_resolves_once"):
-        await take(store, [Record(again.topic, again.partition, 1, again.key, disguised)])
+    with pytest.raises(psycopg.errors.UniqueViolation, match=index):
+        await take(store, [disguised(refund(USCC, change, 70, offset=1))])
+
+
+@pytest.mark.parametrize(("first", "second"), [("settled", "rejected"), ("settled", "cancelled")])
+@pytest.mark.parametrize("turned", [False, True])
+async def test_what_was_settled_is_neither_rejected_nor_cancelled(
+    store: Store, first: str, second: str, turned: bool
+) -> None:
+    steps = (second, first) if turned else (first, second)
+    await take(store, [refund(USCC, steps[0], 70)])
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await take(store, [refund(USCC, steps[1], 70, offset=1)])
+
+
+async def test_a_rejected_payment_is_cancelled_and_a_clawback_comes_back_in_parts(store: Store) -> None:
+    steps = [("authorised", 1), ("submitted", 1), ("rejected", 1), ("cancelled", 1), ("clawback_settled", 1),
+             ("clawback_settled", 2), ("clawback_written_off", 1), ("clawback_written_off", 2)]  # fmt: skip
+    assert await take(store, [refund(USCC, step, 9, 1, part, offset=n) for n, (step, part) in enumerate(steps)])
+    assert len(await postings(store)) == len(steps)
 
 
 async def test_partitions_post_side_by_side_and_everything_balances(store: Store) -> None:
@@ -108,6 +133,9 @@ async def test_partitions_post_side_by_side_and_everything_balances(store: Store
     held = await balances(store)
     assert held == {account: tuple(sums) for account, sums in added.items()}
     assert sum(debit - credit for debit, credit in held.values()) == 0
+    statement, entries = await stored(store.pool)
+    verdict = verify(line.encode() for line in journal(statement, entries))
+    assert (verdict.postings, len(verdict.heads), verdict.findings) == (2880, 12, ())
 
 
 async def test_postings_are_never_thrown_away(store: Store) -> None:
@@ -117,90 +145,3 @@ async def test_postings_are_never_thrown_away(store: Store) -> None:
         await store.restart(posted, 0, await store.mark(posted))
     assert await store.mark(posted) == Mark(1)
     assert await store.restart(empty, 5, await store.mark(empty))
-
-
-ROW = {
-    "seq": "2", "event_id": "repeat('2', 32)", "type": "'relief.refund.settled.v1'", "business_key": "repeat('b', 32)",
-    "uscc": "'91650100MA7ABCDE18'", "decision_id": "repeat('d', 32)", "debit": "'Assets:Bank:InTransit'",
-    "credit": "'Assets:Bank:Fund'", "amount_fen": "5", "booked_on": "'2020-02-20'",
-    "digest": "decode(repeat('0', 32), 'hex')", "topic": "'ledger.refunds.v1'", "partition": "3",
-}  # fmt: skip
-
-
-def insert(**changed: str) -> str:
-    row = ROW | changed
-    return f"INSERT INTO ledger.posting ({', '.join(row)}) VALUES ({', '.join(row.values())})"
-
-
-@pytest.fixture
-async def posted(store: Store, superuser_database: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    """As the superuser, whom rights do not hold back; one posting is there."""
-    await take(store, [exemption(USCC, "granted", 70)])
-    async with await psycopg.AsyncConnection.connect(superuser_database) as db:
-        yield db
-
-
-async def test_a_good_row_is_taken(posted: psycopg.AsyncConnection) -> None:
-    await posted.execute(insert().encode())
-
-
-@pytest.mark.parametrize(
-    ("constraint", "changed"),
-    [
-        ("posting_key", {"seq": "1"}),
-        ("posting_seq", {"seq": "0"}),
-        ("posting_event_id", {"event_id": "'2'"}),
-        ("posting_event_once", {"event_id": "(SELECT event_id FROM ledger.posting)"}),
-        ("posting_type", {"type": "'relief.gift.made.v1'"}),
-        ("posting_business_key", {"business_key": "''"}),
-        ("posting_uscc", {"uscc": "'9165'"}),
-        ("posting_decision_id", {"decision_id": "''"}),
-        ("posting_amount", {"amount_fen": "0"}),
-        ("posting_amount", {"amount_fen": "-5"}),
-        ("posting_amount", {"amount_fen": "9000000000000000001"}),
-        ("posting_digest", {"digest": "''"}),
-        ("posting_partition", {"partition": "-1"}),
-        ("posting_two_accounts", {"debit": "'Assets:Bank:Fund'"}),
-        ("posting_debit_form", {"debit": "'Assets:bank'"}),
-        ("posting_debit_form", {"debit": "'Expenses:Relief::650100'"}),
-        ("posting_credit_form", {"credit": "'Cash:Box'"}),
-    ],
-)
-async def test_a_row_out_of_range_is_refused(
-    posted: psycopg.AsyncConnection, constraint: str, changed: dict[str, str]
-) -> None:
-    with pytest.raises(psycopg.errors.IntegrityError) as raised:
-        await posted.execute(insert(**changed).encode())
-    assert raised.value.diag.constraint_name == constraint
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE ledger.posting SET amount_fen = 71",
-        "DELETE FROM ledger.posting",
-        "TRUNCATE ledger.posting",
-        "UPDATE ledger.account_balance SET debit_fen = debit_fen + 1",
-        "DELETE FROM ledger.account_balance",
-        "TRUNCATE ledger.account_balance",
-        "INSERT INTO ledger.account_balance VALUES ('Assets:Bank:Fund', 5, 0)",
-    ],
-)
-async def test_what_is_posted_stays(posted: psycopg.AsyncConnection, database: str, statement: str) -> None:
-    with pytest.raises(psycopg.errors.IntegrityError, match="is refused: rows here are immutable"):
-        await posted.execute(statement.encode())
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE ledger.posting SET amount_fen = 71",
-        "DELETE FROM ledger.posting",
-        "TRUNCATE ledger.posting",
-        "DELETE FROM ledger.account_balance",
-    ],
-)
-async def test_the_service_has_not_even_the_right(store: Store, database: str, statement: str) -> None:
-    async with await psycopg.AsyncConnection.connect(database) as db:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await db.execute(statement.encode())
