@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey
+from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey
 
 from shared.access import AUDIENCE, ROLES
 from shared.keyfiles import DIGEST_KEY_BYTES, KeyFileError, read_digest_key, read_key, read_key_set
@@ -19,6 +19,7 @@ DEVELOPMENT_ISSUER = "relief-development-issuer"
 ISSUER_PRIVATE = "issuer.private.jwk.json"
 ISSUER_PUBLIC = "issuer.jwks.json"
 DIGEST_KEY = "digest.key"
+VAULT_KEYS = "vault.jwks.json"
 SEALING_READERS = ("payments", "operators")
 
 
@@ -39,6 +40,8 @@ def write_development_keys(directory: Path) -> None:
         # The first key is the one to seal to; after a rotation the older ones follow it.
         newest = read_key_set(private).keys[0]
         _publish(directory / f"{reader}.public.jwk.json", _json(newest.as_dict(private=False)))
+    stored = KeySet([_new(OctKey.generate_key(256, {"use": "enc"}))])
+    _create(directory / VAULT_KEYS, _json(stored.as_dict(private=True)))
     _create(directory / DIGEST_KEY, base64.b64encode(secrets.token_bytes(DIGEST_KEY_BYTES)) + b"\n")
     read_digest_key(directory / DIGEST_KEY)
 

@@ -37,6 +37,16 @@ def payment_id(uscc: str, measure: str, key: str, number: int) -> str:
     return derived(uscc, measure, key, str(number))
 
 
+def clawback_id(payment: str, number: int) -> str:
+    """The `number`-th claim, from 1, on money that one payment paid out."""
+    return derived(payment, "clawback", str(number))
+
+
+def batch_id(programme: str, bank: str, day: str, number: int) -> str:
+    """The `number`-th batch, from 1, of a programme's payments to one bank on one day (`YYYY-MM-DD`)."""
+    return derived("batch", programme, bank, day, str(number))
+
+
 def ledger_event_id(business_key: str, transition: str, revision: int) -> str:
     """One step (`granted`, `authorised`, ...) of an exemption or payment, made by that revision of its decision."""
     return derived(business_key, transition, str(revision))

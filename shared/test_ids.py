@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.ids import decision_id, derived, exemption_id, ledger_event_id, payment_id
+from shared.ids import batch_id, clawback_id, decision_id, derived, exemption_id, ledger_event_id, payment_id
 
 USCC = "91650100MA7ABCDE18"
 
@@ -14,6 +14,8 @@ VECTORS = {
     "decision": (decision_id(USCC, "refund", "2019", 1), "3b30bfe21ac286c2b3f48297826dbec3"),
     "exemption": (exemption_id(USCC, "pension/2020-02"), "65eff7ed5a3b7f02a2ccaaef5d1dab76"),
     "payment": (payment_id(USCC, "contribution_return", "medical/2020-06", 2), "c3fe427475209dd907740bd7dea73c38"),
+    "clawback": (clawback_id("0" * 32, 2), "a5823a1f731a8bef0352522e14d6677f"),
+    "batch": (batch_id("job_stabilisation", "102", "2020-03-02", 3), "9d4f1d47ed345f2b8e5783921bf29b73"),
     "event": (ledger_event_id(exemption_id(USCC, "pension/2020-02"), "granted", 1), "6e30d50d5f20569d462218a29af660a5"),
 }
 
@@ -45,6 +47,14 @@ def test_each_argument_counts() -> None:
         ledger_event_id(exemption_id(USCC, "pension/2020-02"), "granted", 1),
         ledger_event_id(exemption_id(USCC, "pension/2020-02"), "revoked", 1),
         ledger_event_id(exemption_id(USCC, "pension/2020-02"), "granted", 3),
+        clawback_id("0" * 32, 1),
+        clawback_id("1" * 32, 1),
+        clawback_id("1" * 32, 2),
+        batch_id("job_stabilisation", "102", "2020-03-02", 1),
+        batch_id("contribution_return", "102", "2020-03-02", 1),
+        batch_id("job_stabilisation", "103", "2020-03-02", 1),
+        batch_id("job_stabilisation", "102", "2020-03-03", 1),
+        batch_id("job_stabilisation", "102", "2020-03-02", 2),
     }
-    assert len(ids) == 10
+    assert len(ids) == 18
     assert all(len(one) == 32 and set(one) <= set("0123456789abcdef") for one in ids)

@@ -1,5 +1,6 @@
 """The services `relief up` starts: services.yaml, and each replica as a unit of the stack."""
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,13 @@ from deploy.local.errors import NotReady, StackError
 from deploy.local.ports import HOST
 from deploy.local.program import Program, Unit
 
+# Accounts that no bank has: payments needs one for each programme.
+DEVELOPMENT_DEBTORS = json.dumps(
+    {
+        programme: {"name": "Relief development fund", "account_number": account, "bank_code": "001881000005"}
+        for programme, account in (("job_stabilisation", "0000000001"), ("contribution_return", "0000000002"))
+    }
+)
 DECLARED = Path(__file__).with_name("services.yaml")
 
 

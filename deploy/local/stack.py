@@ -31,7 +31,18 @@ SERVERS = {
     postgres_server.PORT: postgres_server.VARIABLE,
 }
 # All that a stack writes into its state directory, except the lock and, in the default one, Kafka's jars.
-OWNED = ("logs", "run", "kafka", "redis", "postgres", "postgres.new", "secrets", "supervisor.sock", "stack.json")
+OWNED = (
+    "logs",
+    "run",
+    "kafka",
+    "redis",
+    "postgres",
+    "postgres.new",
+    "secrets",
+    "bank",
+    "supervisor.sock",
+    "stack.json",
+)
 
 
 def _silent(_name: str, _phase: str) -> None:
@@ -256,7 +267,8 @@ class Stack:
         return services.unit(declared[name], replica, self._environment(record, name, replica), ROOT)
 
     def _environment(self, record: Record, name: str | None, replica: int) -> dict[str, str]:
-        found = {"RELIEF_POLICY_PACK": DEFAULT_POLICY_PACK, **self.environ}
+        found = {"RELIEF_POLICY_PACK": DEFAULT_POLICY_PACK, "RELIEF_DEBTORS": services.DEVELOPMENT_DEBTORS}
+        found |= {"RELIEF_BANK_DIR": str(self.state / "bank"), **self.environ}
         found["RELIEF_SECRETS_DIR"] = str(self.state / "secrets")
         for server, variable in SERVERS.items():
             found[variable] = self._address(record, server)

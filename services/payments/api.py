@@ -1,12 +1,15 @@
 """What payments holds, to read: one enterprise's money for its story, and totals for reconciliation."""
 
+from datetime import date
 from typing import Annotated, LiteralString
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from services.payments.domain.refund import PROGRAMMES
+from services.payments.store import sums
 from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.contracts.topics import DECISIONS, topics
 from shared.contracts.vocabulary import Uscc
 from shared.ids import decision_id, exemption_id
 from shared.snapshot import snapshot
@@ -60,9 +63,11 @@ class EnterpriseMoney(BaseModel):
 
 
 class Total(BaseModel):
-    """One sum. `kind` is exemptions, refunds (what is due) or payments; `purpose` an insurance or a programme.
+    """One sum. `kind` is exemptions, refunds (what is due), payments, clawbacks, or excess: by how much the payments of
+    an entitlement are above what is due, while the bank has not answered for one. `purpose`: an insurance or programme.
 
-    `state` is of payments, null for the others; `count` counts what is above 0, and every payment.
+    `state` is of payments, or what of clawbacks (raised, recovered, written_off), null for the others; `count` counts
+    what is above 0, and every payment.
     """
 
     kind: str
@@ -80,6 +85,16 @@ class Totals(BaseModel):
     events_relayed: int
 
 
+class Clerk(BaseModel):
+    """How far the days' work has come: the last day started everywhere, the last one worked through, both null at
+    first, and the batches that are submitted and not with the bank yet.
+    """
+
+    started: date | None
+    worked: date | None
+    unsent: int
+
+
 def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
     """The read API."""
     router = APIRouter(prefix="/v1")
@@ -95,6 +110,13 @@ def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
     @router.get("/totals", dependencies=[Depends(of_all)])
     async def totals() -> Totals:
         return await _totals(pool)
+
+    @router.get("/clerk", dependencies=[Depends(of_all)])
+    async def clerk() -> Clerk:
+        async with snapshot(pool) as db:
+            row = await (await db.execute(_CLERK, (topics()[DECISIONS].partitions,))).fetchone()
+        assert row is not None
+        return Clerk(started=row[0], worked=row[1], unsent=row[2])
 
     return router
 
@@ -152,17 +174,19 @@ def _exemption(
 
 async def _totals(pool: Pool) -> Totals:
     async with snapshot(pool) as db:
-        rows = await (await db.execute(_TOTALS)).fetchall()
-        events = await (await db.execute(_EVENTS)).fetchone()
-    assert events is not None
+        held = await sums.held(db)
+        told, relayed = await sums.told_and_relayed(db)
+    held.sort(key=lambda one: (one.kind, one.purpose, one.state or ""))
     totals = [
-        # Sums come as decimals, for they could outgrow 64 bits.
-        Total(kind=kind, purpose=PROGRAMMES.get(name, name), state=state, count=count, amount_fen=int(amount))
-        for kind, name, state, count, amount in rows
+        Total(kind=one.kind, purpose=one.purpose, state=one.state, count=one.count, amount_fen=one.amount_fen)
+        for one in held
     ]
-    return Totals(totals=totals, events_told=events[0], events_relayed=events[1])
+    return Totals(totals=totals, events_told=told, events_relayed=relayed)
 
 
+_CLERK: LiteralString = """
+    SELECT (SELECT CASE WHEN count(*) >= %s THEN min(date) END FROM day), (SELECT day FROM clerk),
+      (SELECT count(*) FROM batch WHERE state IN ('approved', 'submitted') AND count > 0 AND NOT sent)"""
 _EXEMPTIONS: LiteralString = """
     SELECT insurance, period, amount_fen, prefecture, revision FROM exemption WHERE uscc = %s
     ORDER BY period, insurance"""
@@ -171,11 +195,3 @@ _REFUNDS: LiteralString = """
 _PAYMENTS: LiteralString = """
     SELECT payment_id, measure, key, number, amount_fen, state, prefecture, decision_id FROM payment WHERE uscc = %s
     ORDER BY measure, key, number"""
-_TOTALS: LiteralString = """
-    SELECT 'exemptions', insurance, NULL, count(*), sum(amount_fen) FROM exemption WHERE amount_fen > 0 GROUP BY 2
-    UNION ALL
-    SELECT 'refunds', measure, NULL, count(*), sum(amount_fen) FROM refund WHERE amount_fen > 0 GROUP BY 2
-    UNION ALL
-    SELECT 'payments', measure, state, count(*), sum(amount_fen) FROM payment GROUP BY 2, 3
-    ORDER BY 1, 2, 3"""
-_EVENTS: LiteralString = "SELECT last, relayed FROM outbox_counter, outbox_pointer"

@@ -1,35 +1,82 @@
-"""The wiring of payments: decisions in, money events out, a read API."""
+"""The wiring of payments: decisions and commands in, money events and bank files out, an API for officers."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
-from services.payments import api
+from services.payments import api, batches_api, books_api, officers, officers_money
+from services.payments.bank import published
+from services.payments.bank.mailbox import DirectoryMailbox
+from services.payments.bank.pain001 import Debtor
+from services.payments.clerk import Clerk, Rules
+from services.payments.commands import CommandsFold
+from services.payments.conserving import Conserving
+from services.payments.desk import Desk
 from services.payments.handlers import PaymentsFold
+from services.payments.post import Post
 from services.payments.settings import Settings
+from services.payments.store.command_rows import CommandRows
 from services.payments.store.rows import PaymentRows
+from services.payments.vault import Vault
 from shared.access import TokenVerifier
 from shared.backings import on_postgres
 from shared.contracts import topics
-from shared.service import Input, Service, run
+from shared.sealing import Unsealer
+from shared.service import Backing, Input, Service, run
+from shared.streaming.errors import Stop
+from shared.streaming.postgres_store import PostgresStore
 from shared.streaming.publisher import Publisher
 
 SCHEMA = "payments"
 GROUP = "relief-payments"
+COMMANDS_GROUP = "relief-payments-commands"
 MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 
 def build(settings: Settings) -> Service:
-    """Everything put together, nothing started. Raises KeyFileError."""
+    """Everything put together, nothing started. Raises KeyFileError, Stop."""
+    try:
+        published.load()
+    except published.SchemaMissing as missing:
+        raise Stop(str(missing)) from missing
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    unsealer, vault = Unsealer(settings.unsealing_keys), Vault(settings.vault_keys)
     publisher = Publisher(settings.kafka_bootstrap, settings.instance or GROUP)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
+    debtors = {programme: Debtor(**account.model_dump()) for programme, account in settings.debtors.items()}
+    post = Post(pool, SCHEMA, DirectoryMailbox(settings.bank_dir), vault, debtors)
+    partitions = topics.topics()[topics.DECISIONS].partitions
+    rules = Rules(
+        partitions,
+        settings.batch_size,
+        settings.silence_days,
+        prepares=settings.batches == "auto",
+    )
+    clerk = Clerk(pool, SCHEMA, rules, unsealer.unseal, vault, post)
+    desk = Desk(pool, SCHEMA, partitions)
+    # Opened with the other: they share a pool. Commands are partitioned by payment or batch, and locked apart.
+    words = Backing(
+        PostgresStore(pool, SCHEMA, CommandRows(SCHEMA), space=f"{SCHEMA}.commands"),
+        nullcontext,
+        (clerk.run, Conserving(pool).run),
+        {"clerk": lambda: clerk.trouble},
+    )
     return Service(
         "payments",
         settings,
-        inputs=(Input(GROUP, (topics.DECISIONS,), PaymentsFold(), backing),),
+        inputs=(
+            Input(GROUP, (topics.DECISIONS,), PaymentsFold(), backing),
+            Input(COMMANDS_GROUP, (topics.COMMANDS,), CommandsFold(settings.approval_threshold_fen), words),
+        ),
         publisher=publisher,
-        writes=(topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS),
-        routers=(api.routes(pool, verifier),),
+        writes=(topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS, topics.COMMANDS),
+        routers=(
+            api.routes(pool, verifier),
+            batches_api.routes(pool, verifier),
+            books_api.routes(pool, verifier),
+            officers.routes(desk, verifier, clerk.prepare, settings.approval_threshold_fen),
+            officers_money.routes(desk, verifier),
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """A service that cannot start says why, in one sentence that names the setting, the file or the address."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from deploy.local.services import DEVELOPMENT_DEBTORS
 from services.payments.app import build
 from services.payments.settings import Settings
 from shared.devkeys import write_development_keys
@@ -38,6 +40,8 @@ def start(port: int, keys: Path, **settings: str | None) -> subprocess.Completed
         "POSTGRES_URL": f"postgresql://relief@{NOBODY_LISTENS}/relief",
         "HTTP_PORT": str(port),
         "SECRETS_DIR": str(keys),
+        "BANK_DIR": str(keys.parent / "bank"),
+        "DEBTORS": DEVELOPMENT_DEBTORS,
     } | settings
     environment = {f"RELIEF_{name}": value for name, value in told.items() if value is not None}
     return subprocess.run(
@@ -65,6 +69,12 @@ def test_a_missing_and_a_wrong_setting(port: int, keys: Path) -> None:
     assert "RELIEF_HTTP_PORT" in sentence
     assert "RELIEF_LOG_LEVEL" in sentence
     assert "many" not in sentence
+
+
+def test_an_account_to_pay_from_that_no_bank_could_have(port: int, keys: Path) -> None:
+    sentence = refused(start(port, keys, DEBTORS='{"job_stabilisation": {"name": "Fund", "account_number": "a b"}}'))
+    assert "RELIEF_DEBTORS" in sentence
+    assert "a b" not in sentence
 
 
 def test_a_missing_key_file(port: int, tmp_path: Path) -> None:
@@ -103,6 +113,8 @@ async def test_the_events_page_and_probes_are_there(keys: Path) -> None:
         http_port=1,
         secrets_dir=keys,
         postgres_url=f"postgresql://relief@{NOBODY_LISTENS}/relief",
+        bank_dir=keys.parent / "bank",
+        debtors=json.loads(DEVELOPMENT_DEBTORS),
     )
     # Without its lifespan: nothing is started.
     app = application(build(settings))
@@ -114,6 +126,7 @@ async def test_the_events_page_and_probes_are_there(keys: Path) -> None:
         channels = (await client.get("/asyncapi.json")).json()["channels"]
         assert {channel["address"] for channel in channels.values()} == {
             "relief.decisions.v1",
+            "payments.commands.v1",
             "ledger.exemptions.v1",
             "ledger.refunds.v1",
         }

@@ -93,6 +93,22 @@ MONEY_FEN = _counter(
 )
 RELAY_POSITION = _gauge("relief_relay_position", "Number of the last event of a stream known published.", "stream")
 RELAY_BACKLOG = _gauge("relief_relay_backlog", "Events stored but not yet published, by stream.", "stream")
+PARKED = _counter("relief_commands_parked", "Officers' and the bank's words that moved nothing, by type.", "type")
+BANK_FILES = _counter("relief_bank_files", "Files to and from the bank: sent, accepted, refused.", "outcome")
+PAYMENTS = _gauge("relief_payments", "Payments there are, by the state they are in.", "programme", "state")
+BUDGET_FEN = _gauge(
+    "relief_budget_fen", "A programme's money: in all, and reserved and spent of it.", "programme", "part"
+)
+# Of one moment each: a difference is none of timing. `exemption` stands among the programmes.
+CONSERVATION_FEN = _gauge(
+    "relief_conservation_fen", "Sums of what was decided, told and held, by term.", "programme", "term"
+)
+CONSERVATION_DIFFERENCE = _gauge(
+    "relief_conservation_difference_fen", "By how much sums differ that must be equal.", "programme", "equation"
+)
+CONSERVATION_CHECKED = _gauge(
+    "relief_conservation_checked_timestamp_seconds", "When conservation was last checked, in seconds since 1970."
+)
 POSTINGS = _counter("relief_postings", "Ledger postings: created, exists, exists_with_different_content.", "outcome")
 
 

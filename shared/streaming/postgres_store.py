@@ -49,12 +49,16 @@ class Rows(Protocol[S]):
 
 
 class PostgresStore(Generic[S]):
-    """`schema` holds the service's tables, among them `inbox`, `outbox` and `outbox_counter` (see inbox.sql)."""
+    """`schema` holds the service's tables, among them `inbox`, `outbox` and `outbox_counter` (see inbox.sql).
+
+    `space`: whose locks a batch takes; by default the service's partitions. An input that is partitioned in another way
+    has locks of its own, and its rows take the partitions' locks when they know which.
+    """
 
     publishes_first = False
 
-    def __init__(self, pool: Pool, schema: str, rows: Rows[S]) -> None:
-        self.pool, self.schema, self._rows = pool, schema, rows
+    def __init__(self, pool: Pool, schema: str, rows: Rows[S], space: str | None = None) -> None:
+        self.pool, self.schema, self._rows, self._space = pool, schema, rows, space or schema
 
     async def mark(self, partition: TopicPartition) -> Mark | None:
         async with transaction(self.pool) as db:
@@ -64,7 +68,7 @@ class PostgresStore(Generic[S]):
     async def session(self, partition: TopicPartition, keys: Iterable[str]) -> AsyncIterator[Session[S]]:
         # Leaving without a commit, for whatever reason, rolls back.
         async with transaction(self.pool) as db:
-            await lock_partitions(db, self.schema, [partition.partition])
+            await lock_partitions(db, self._space, [partition.partition])
             mark = await self._mark(db, partition)
             states = States(await self._rows.load(db, partition, list(keys)))
             yield _PostgresSession(self, db, partition, mark, states)
@@ -72,7 +76,7 @@ class PostgresStore(Generic[S]):
 
     async def restart(self, partition: TopicPartition, next_offset: int, seen: Mark | None) -> bool:
         async with transaction(self.pool) as db:
-            await lock_partitions(db, self.schema, [partition.partition])
+            await lock_partitions(db, self._space, [partition.partition])
             if not await self._write_mark(db, partition, seen, Mark(next_offset)):
                 return False
             await self._rows.clear(db, partition)
@@ -175,10 +179,10 @@ async def append(db: Connection, schema: str, outputs: Sequence[Output]) -> None
     )
 
 
-async def lock_partitions(db: Connection, schema: str, partitions: Iterable[int]) -> None:
+async def lock_partitions(db: Connection, space: str, partitions: Iterable[int]) -> None:
     """Take the transaction locks of a service's partitions, in ascending order so that nobody waits in a circle."""
     for number in sorted(set(partitions)):
-        await db.execute("SELECT pg_advisory_xact_lock(hashtext(%s), %s)", (f"relief.{schema}", number))
+        await db.execute("SELECT pg_advisory_xact_lock(hashtext(%s), %s)", (f"relief.{space}", number))
 
 
 @asynccontextmanager

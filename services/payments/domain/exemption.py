@@ -1,5 +1,6 @@
 """Contributions waived: decisions become `granted`, `amended` and `revoked`."""
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -54,6 +55,7 @@ def _change(before_fen: int, after_fen: int) -> Change:
     return "amended" if before_fen else "granted"
 
 
+@lru_cache(maxsize=4096)
 def insurance_and_period(key: str) -> tuple[str, str]:
     """`pension/2020-02` in its two parts. Raises Contradiction for a key that is no exemption's."""
     insurance, slash, period = key.partition("/")

@@ -12,7 +12,7 @@ from services.payments.app import MIGRATIONS, SCHEMA
 from services.payments.cases import day, enterprise, made, take
 from services.payments.domain.day import Day
 from services.payments.domain.exemption import Exemption
-from services.payments.domain.refund import Payment, Refund
+from services.payments.domain.refund import Key, Payment, Refund
 from services.payments.domain.state import DAY, Held, state_key
 from services.payments.store.rows import PaymentRows
 from shared.contracts import registry, topics
@@ -25,7 +25,7 @@ from shared.streaming.relay import Relay
 pytestmark = pytest.mark.integration
 USCC = enterprise(1)
 PENSION = "pension/2020-02"
-WAIVED, DUE = state_key(USCC, "exemption", PENSION), state_key(USCC, "refund", "20/19")
+WAIVED, DUE = state_key(Key(USCC, "exemption", PENSION)), state_key(Key(USCC, "refund", "20/19"))
 THREE = TopicPartition(topics.DECISIONS, 3)
 Store = PostgresStore[Held]
 
@@ -44,7 +44,12 @@ async def store(database: str) -> AsyncIterator[Store]:
 
 def payment(number: int, amount_fen: int, state: str = "authorised") -> Payment:
     identity = payment_id(USCC, "refund", "20/19", number)
-    return Payment(number, identity, amount_fen, state, "650100", "d" * 32, "a.b.c.d.e", "a" * 32)  # type: ignore[arg-type]
+    return Payment(number, identity, amount_fen, state, "650100", "d" * 32, "a" * 32)  # type: ignore[arg-type]
+
+
+def refund(revision: int, amount_fen: int, *payments: Payment) -> Refund:
+    number = max(payment.number for payment in payments)
+    return Refund(revision, amount_fen, number, payments, "653100", "a.b.c.d.e", "a" * 32)
 
 
 async def save(store: Store, states: dict[str, Held], outputs: Sequence[Output] = ()) -> bool:
@@ -56,7 +61,9 @@ async def save(store: Store, states: dict[str, Held], outputs: Sequence[Output] 
 
 
 async def load(store: Store) -> dict[str, Held]:
-    async with store.session(THREE, [DAY, WAIVED, DUE, state_key(USCC, "exemption", "medical/2020-02")]) as session:
+    async with store.session(
+        THREE, [DAY, WAIVED, DUE, state_key(Key(USCC, "exemption", "medical/2020-02"))]
+    ) as session:
         return {key: state for key in session.states if (state := session.states.get(key)) is not None}
 
 
@@ -69,7 +76,7 @@ async def test_states_come_back_as_they_were_saved(store: Store) -> None:
     states: dict[str, Held] = {
         DAY: Day(date(2020, 2, 20)),
         WAIVED: Exemption(1, 10**15, "650100"),
-        DUE: Refund(2, 150, 2, (payment(1, 100), payment(2, 50))),
+        DUE: refund(2, 150, payment(1, 100), payment(2, 50)),
     }
     assert await load(store) == {}
     assert await save(store, states)
@@ -77,25 +84,25 @@ async def test_states_come_back_as_they_were_saved(store: Store) -> None:
     states = {
         DAY: Day(date(2020, 2, 21)),
         WAIVED: Exemption(4, 0, None),
-        DUE: Refund(3, 120, 3, (payment(1, 100), payment(2, 50, "cancelled"), payment(3, 20))),
+        DUE: refund(3, 120, payment(1, 100), payment(2, 50, "cancelled"), payment(3, 20)),
     }
     assert await save(store, states)
-    # What was cancelled is over and is not read again.
-    states[DUE] = Refund(3, 120, 3, (payment(1, 100), payment(3, 20)))
+    # What was cancelled before it went out is over and is not read again.
+    states[DUE] = refund(3, 120, payment(1, 100), payment(3, 20))
     assert await load(store) == states
 
 
 async def test_what_does_not_add_up_is_not_committed_and_leaves_nothing(store: Store) -> None:
     with pytest.raises(psycopg.errors.IntegrityError, match="149 fen due"):
-        await save(store, {DUE: Refund(1, 149, 1, (payment(1, 150),)), WAIVED: Exemption(1, 5, "650100")})
+        await save(store, {DUE: refund(1, 149, payment(1, 150)), WAIVED: Exemption(1, 5, "650100")})
     assert await load(store) == {}
     assert (await store.mark(THREE)) == Mark(0)
 
 
 async def test_a_payment_that_came_out_different_under_its_number_is_refused(store: Store) -> None:
-    assert await save(store, {DUE: Refund(1, 100, 1, (payment(1, 100),))})
+    assert await save(store, {DUE: refund(1, 100, payment(1, 100))})
     with pytest.raises(psycopg.errors.IntegrityError, match="keeps its identity, amount and place"):
-        await save(store, {DUE: Refund(2, 101, 1, (payment(1, 101),))})
+        await save(store, {DUE: refund(2, 101, payment(1, 101))})
 
 
 async def test_an_enterprise_keeps_its_partition(store: Store) -> None:
@@ -164,7 +171,7 @@ async def test_events_are_numbered_without_gaps_whoever_commits_when(store: Stor
             ]
             if revision == 5 and number % 2:
                 async with store.session(partition, []) as session:  # given up: its numbers must not be lost
-                    session.states.put(state_key(USCC, "exemption", PENSION), Exemption(1, -1, "650100"))
+                    session.states.put(WAIVED, Exemption(1, -1, "650100"))
                     with pytest.raises(psycopg.errors.CheckViolation):
                         await session.commit(Mark(99), [Output("t", 0, b"", b"")])
             assert await take(store, partition, batch)
