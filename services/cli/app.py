@@ -23,7 +23,12 @@ COMMANDS = {
     "trace": ("trace", "Print an enterprise's facts, decisions with reasons, money and postings."),
     "receipt": ("receipt", "Print a decision with the facts and the policy pack it rests on, for `relief verify`."),
     "verify": ("receipt", "Recompute a decision from its receipt, with no server: `identical`, or what differs."),
-    "reconcile": ("reconcile", "Compare every decision with payments and ledger; list each difference."),
+    "reconcile": (
+        "reconcile",
+        "Compare decisions, payments, topics, ledger and the bank's words; explain each difference; exit 1 on any.",
+    ),
+    "export": ("export", "Write the ledger to a file that hledger or beancount checks, or as CSV."),
+    "ledger": ("ledger", "Check the ledger's exports."),
     "day": ("operate", "Start a day: what is due up to it happens."),
     "token": ("operate", "Print a bearer token of the local stack's development issuer."),
     "policy": ("policy", "Check, test, compare and activate policy packs."),

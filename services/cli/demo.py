@@ -1,11 +1,13 @@
 """`relief demo`: a synthetic region through every service on real servers, and the proof that its money balances."""
 
+import asyncio
 import json
 import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,13 +18,14 @@ from rich.table import Table
 
 from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
-from services.cli.conservation import Findings, check
+from services.cli.demo_money import PATIENCE_DAYS, Office, days_after
 from services.cli.draining import drained
 from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
 from services.cli.log import read, send
 from services.cli.operate import begin, operate
-from services.cli.reconcile import as_document, print_findings, totals_differing
-from services.cli.terminal import CommandError, bar, err, out, print_json, sentence_on_failure
+from services.cli.reconcile import as_document, print_report, print_with_differences
+from services.cli.reconcile_run import Report, reconciled
+from services.cli.terminal import CommandError, bar, err, out, sentence_on_failure
 from services.cli.upstream import write_region
 from services.intake.operations import day_started
 from services.simulator.manifest import Manifest, read_manifest
@@ -44,8 +47,7 @@ MARKER = "demo.json"
 class Outcome:
     """What one demo showed; seconds are of the run, from the first record sent to the last posting."""
 
-    findings: Findings
-    differences: list[Any]
+    report: Report
     rejected: Counter[str]
     expected_rejected: dict[str, int]
     accounts: list[dict[str, Any]]
@@ -54,7 +56,7 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        return not self.differences and dict(self.rejected) == self.expected_rejected
+        return self.report.holds and dict(self.rejected) == self.expected_rejected
 
 
 def register(app: typer.Typer) -> None:
@@ -75,6 +77,8 @@ def demo(
     stack.state.mkdir(parents=True, exist_ok=True)
     (stack.state / MARKER).write_text(json.dumps({"enterprises": enterprises, "seed": seed}))
     err.print("Starting Kafka, Redis, PostgreSQL and the services ...")
+    # Open until it is printed: the report's differences are on disk.
+    reporting = ExitStack()
     try:
         with bar("starting") as progress:
             stack.up(
@@ -82,14 +86,15 @@ def demo(
                 after_ready=_activate,
                 report=lambda name, phase: progress.update(progress.task_ids[0], description=f"{name}: {phase}"),
             )
-        outcome = _run(installation(state), enterprises, seed)
+        outcome = _run(installation(state), stack.state, enterprises, seed, reporting)
     except StackError as error:
         raise CommandError(str(error)) from error
     finally:
         if not keep:
             err.print("Stopping the stack ...")
             stack.down()
-    _print(outcome, as_json)
+    with reporting:
+        _print(outcome, as_json)
     if keep:
         err.print("The stack is still up: try `relief status`, `relief trace USCC`, `relief reconcile`, `relief down`.")
     if not outcome.holds:
@@ -115,25 +120,42 @@ def _activate(stack: Stack) -> None:
     run(begin(environment["RELIEF_KAFKA_BOOTSTRAP"], pack, FIRST_DAY))
 
 
-def _run(found: Installation, enterprises: int, seed: int) -> Outcome:
+def _run(found: Installation, state: Path, enterprises: int, seed: int, reporting: ExitStack) -> Outcome:
     directory = Path(tempfile.mkdtemp(prefix="relief-demo-"))
     try:
         write_region(enterprises, seed, directory)
         manifest = read_manifest(directory)
         started = time.monotonic()
-        sent = run(_stream(found, directory, manifest))
+        office = Office(found, state, seed)
+        office.open()
+        sent = run(_stream(found, directory, manifest, office))
+        _go_on_until_paid(found, office)
         seconds = time.monotonic() - started
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     with bar("checking conservation"):
-        findings, rejected = run(_read_back(found))
+        report = reporting.enter_context(reconciled(found))
+        rejected = run(_rejected(found))
     accounts = found.get("ledger", "/v1/trial-balance")["accounts"]
-    differences = findings.differences + totals_differing(found, findings)
     expected = dict(sorted(manifest.rejected.items()))
-    return Outcome(findings, differences, rejected, expected, accounts, sent, seconds)
+    return Outcome(report, rejected, expected, accounts, sent, seconds)
 
 
-async def _stream(found: Installation, directory: Path, manifest: Manifest) -> int:
+def _go_on_until_paid(found: Installation, office: Office) -> None:
+    """Days without anything new, until the bank has answered for every payment."""
+    with bar("paying") as progress:
+        for number, day in enumerate(days_after(LAST_DAY)):
+            progress.update(progress.task_ids[0], description=f"paying, {day}")
+            run(operate(found.kafka, [day_started(day, datetime.now(SHANGHAI))]))
+            run(drained(found))
+            if number >= PATIENCE_DAYS:
+                office.break_silence(day)
+            office.day(day)
+            if office.under_way() == 0:
+                return
+
+
+async def _stream(found: Installation, directory: Path, manifest: Manifest, office: Office) -> int:
     """Send the region month by month, in order of arrival, and let each month drain before the next day starts."""
     sources = {topic: _Arrivals(records(directory, topic)) for topic in UPSTREAM}
     total = sum(manifest.lines.values()) + sum(manifest.raw_records.values())
@@ -149,6 +171,8 @@ async def _stream(found: Installation, directory: Path, manifest: Manifest) -> i
             await drained(found)
             if day is not None:
                 await operate(found.kafka, [day_started(day, datetime.now(SHANGHAI))])
+                await drained(found)
+                await asyncio.to_thread(office.day, day)
         await drained(found)
     return sent
 
@@ -168,8 +192,7 @@ class _Arrivals:
             self._next = next(self._source, None)
 
 
-async def _read_back(found: Installation) -> tuple[Findings, Counter[str]]:
-    findings = await check(found.kafka)
+async def _rejected(found: Installation) -> Counter[str]:
     adapter, seen = decoder(REJECTED), set()
     rejected: Counter[str] = Counter()
     async for record in read(found.kafka, REJECTED):
@@ -177,13 +200,13 @@ async def _read_back(found: Installation) -> tuple[Findings, Counter[str]]:
         if event.id not in seen:
             seen.add(event.id)
             rejected[event.data.code] += 1
-    return findings, rejected
+    return rejected
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:
     rate = outcome.records / outcome.seconds
     if as_json:
-        document = as_document(outcome.findings, outcome.differences)
+        document = as_document(outcome.report)
         document |= {
             "holds": outcome.holds,
             "records": outcome.records,
@@ -192,7 +215,7 @@ def _print(outcome: Outcome, as_json: bool) -> None:
             "corrupted": outcome.expected_rejected,
             "accounts": outcome.accounts,
         }
-        print_json(document)
+        print_with_differences(document, outcome.report.differences)
         return
     out.print(
         f"{outcome.records:,} records in {timedelta(seconds=round(outcome.seconds))}, {rate:,.0f} a second, "
@@ -209,4 +232,4 @@ def _print(outcome: Outcome, as_json: bool) -> None:
     out.print(table)
     if dict(outcome.rejected) != outcome.expected_rejected:
         out.print("Rejected and corrupted records differ.", style="bold red")
-    print_findings(outcome.findings, outcome.differences)
+    print_report(outcome.report)

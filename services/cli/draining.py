@@ -10,13 +10,14 @@ from aiokafka.structs import TopicPartition
 from services.cli.installation import Installation
 from services.cli.log import partition_numbers
 from services.cli.terminal import CommandError
-from shared.contracts.topics import DECISIONS, PACKS, topics
+from shared.contracts.topics import COMMANDS, DECISIONS, PACKS, topics
 
 LEDGER = "relief-ledger"
 # In the order in which records pass through them, so that one clean pass over all means drained.
 GROUPS = {
     "relief-intake": "intake",
     "relief-eligibility": "eligibility",
+    "relief-payments-commands": "payments",
     "relief-payments": "payments",
     LEDGER: "ledger",
 }
@@ -56,11 +57,13 @@ async def drained(found: Installation) -> None:
 
 
 def _read_by(group: str) -> list[str]:
-    """The topics of a service's main group; intake's status group, which carries no money, reads the decisions."""
+    """The topics of a group; intake's status group, which carries no money, reads the decisions."""
     service = GROUPS[group]
+    if group.endswith("-commands"):
+        return [COMMANDS]
     names = [topic.name for topic in topics().values() if service in topic.readers and not topic.planned]
     # Packs are read from their topic's start by every replica, outside any group.
-    return [name for name in names if name != PACKS and (service, name) != ("intake", DECISIONS)]
+    return [name for name in names if name not in (PACKS, COMMANDS) and (service, name) != ("intake", DECISIONS)]
 
 
 async def _lag(

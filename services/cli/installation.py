@@ -37,13 +37,20 @@ class Installation:
 
     def get(self, service: str, path: str, **parameters: str) -> Any:
         """JSON of a service's read API, or None for 404; CommandError with a sentence otherwise."""
+        return self._ask("GET", service, path, self.token(), params=parameters)
+
+    def act(self, method: str, service: str, path: str, role: str, subject: str, body: dict[str, Any]) -> Any:
+        """What a service answers to a person of this role; CommandError with a sentence where it refuses."""
+        token = issue_development_token(self.secrets, role, subject, None)
+        return self._ask(method, service, path, token, json=body)
+
+    def _ask(self, method: str, service: str, path: str, token: str, **sent: Any) -> Any:
         url = self.urls.get(service)
         if url is None:
             raise CommandError(f"The service {service} does not run; see `relief status`.")
+        headers = {"Authorization": f"Bearer {token}"}
         try:
-            answer = httpx.get(
-                f"{url}{path}", params=parameters, headers={"Authorization": f"Bearer {self.token()}"}, timeout=60.0
-            )
+            answer = httpx.request(method, f"{url}{path}", headers=headers, timeout=60.0, **sent)
         except httpx.HTTPError as error:
             raise CommandError(f"{service} at {url} does not answer: {error}; see `relief status`.") from error
         if answer.status_code == httpx.codes.NOT_FOUND:

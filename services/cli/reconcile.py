@@ -1,18 +1,30 @@
-"""`relief reconcile`: the same money, four times: decided, told, held by payments, posted by the ledger."""
+"""`relief reconcile`: the same money five times: decided, held, told, posted, and said by the bank."""
 
-from collections import Counter
+import json
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from itertools import islice
+from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from services.cli.conservation import Difference, Findings, check
-from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
-from services.cli.terminal import bar, out, print_json, sentence_on_failure
+from services.cli.conservation_books import EXEMPTION, REFUNDS, Verdict
+from services.cli.installation import DEFAULT_STATE, AsJson, State, installation
+from services.cli.reconcile_run import PATIENCE_SECONDS, Report, reconciled
+from services.cli.reconcile_sentences import Difference
+from services.cli.reconcile_totals import REASONS
+from services.cli.terminal import bar, out, sentence_on_failure
 from shared.money import yuan
 
 _SHOWN = 50
+_MEASURES = (EXEMPTION, *REFUNDS)
+# Steps that add to what is authorised, and steps that take from it.
+_MORE = ("granted", "amended", "revoked", "authorised")
+_LESS = ("cancelled", "clawback_raised")
 
 
 def register(app: typer.Typer) -> None:
@@ -20,94 +32,99 @@ def register(app: typer.Typer) -> None:
 
 
 @sentence_on_failure
-def reconcile(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """Compare every decision with payments and ledger; list each difference; exit code 1 on any."""
+def reconcile(
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+    patience: Annotated[
+        float, typer.Option(min=0, help="seconds to wait for what is on its way before it counts as a difference")
+    ] = PATIENCE_SECONDS,
+) -> None:
+    """Compare decisions, payments, topics, ledger and the bank's words; explain each difference; exit 1 on any."""
     found = installation(state)
-    with bar("reading decisions and ledger events"):
-        findings = run(check(found.kafka))
-    differences = findings.differences + totals_differing(found, findings)
-    if as_json:
-        print_json(as_document(findings, differences))
-    else:
-        print_findings(findings, differences)
-    if differences:
+    with (
+        bar("reconciling") as progress,
+        reconciled(found, patience, lambda what: progress.update(progress.task_ids[0], description=what)) as report,
+    ):
+        progress.stop()
+        if as_json:
+            print_with_differences(as_document(report), report.differences)
+        else:
+            print_report(report)
+        holds = report.holds
+    if not holds:
         raise typer.Exit(1)
 
 
-def totals_differing(found: Installation, findings: Findings) -> list[Difference]:
-    """Sums of payments and of the ledger against the sums of what was decided."""
-    held: Counter[str] = Counter()
-    for total in found.get("payments", "/v1/totals")["totals"]:
-        if total["kind"] == "exemptions":
-            held["exemption"] += total["amount_fen"]
-        elif total["kind"] == "refunds":
-            held["refund" if total["purpose"] == "job_stabilisation" else total["purpose"]] += total["amount_fen"]
-    balance = found.get("ledger", "/v1/trial-balance")
-    posted = _expenses(balance["accounts"])
-    differences = []
-    for measure in ("exemption", "refund", "contribution_return"):
-        decided = findings.decided_fen[measure]
-        if held[measure] != decided:
-            differences.append(Difference("*", measure, "*", decided, held[measure], "payments holds another total"))
-        if posted[measure] != decided:
-            differences.append(
-                Difference("*", measure, "*", decided, posted[measure], "the ledger posted another total")
-            )
-    if balance["balance_fen"] != 0:
-        differences.append(Difference("*", "*", "*", 0, balance["balance_fen"], "debits and credits do not balance"))
-    events = sum(findings.events.values())
-    if balance["postings"] != events:
-        differences.append(
-            Difference("*", "*", "events", events, balance["postings"], "postings are not one per event")
-        )
-    return differences
-
-
-def _expenses(accounts: list[dict[str, Any]]) -> Counter[str]:
-    """Net expense by measure, from the account names of the chart."""
-    names = {"Exemption": "exemption", "JobStabilisation": "refund", "ContributionReturn": "contribution_return"}
-    sums: Counter[str] = Counter()
-    for account in accounts:
-        segments = account["account"].split(":")
-        if segments[:2] == ["Expenses", "Relief"]:
-            sums[names[segments[2]]] += account["balance_fen"]
-    return sums
-
-
-def as_document(findings: Findings, differences: list[Difference]) -> dict[str, Any]:
+def as_document(report: Report) -> dict[str, Any]:
+    """The report as JSON, but for its differences, of which there may be very many."""
+    verdict = report.verdict
     return {
-        "holds": not differences,
+        "holds": report.holds,
         "decisions": [
             {"measure": measure, "outcome": outcome, "count": count}
-            for (measure, outcome), count in sorted(findings.decided.items())
+            for (measure, outcome), count in sorted(verdict.decided.items())
         ],
-        "decided_fen": dict(sorted(findings.decided_fen.items())),
-        "told_fen": dict(sorted(findings.told_fen.items())),
-        "events": dict(sorted(findings.events.items())),
-        "repeated_events": findings.repeats,
-        "differences": [asdict(difference) for difference in differences],
+        "decided_fen": {measure: verdict.sums[measure, "decided"] for measure in _MEASURES},
+        "told_fen": {measure: told_fen(verdict, measure) for measure in _MEASURES},
+        "events": dict(sorted(verdict.events.items())),
+        "repeated_events": verdict.repeats,
+        "enterprises": report.enterprises,
+        "looked_at_again": report.again,
+        "moving": report.moving,
+        "equations": [asdict(equation) | {"holds": equation.holds} for equation in report.equations],
+        "explained": [
+            {"measure": measure, "reason": reason, "count": count, "amount_fen": fen, "why": REASONS[reason]}
+            for (measure, reason), (count, fen) in sorted(verdict.explained.items())
+        ],
     }
 
 
-def print_findings(findings: Findings, differences: list[Difference]) -> None:
+def told_fen(verdict: Verdict, measure: str) -> int:
+    """What the topics come to: authorised net of cancelled and claimed back, or waived."""
+    more, less = (sum(verdict.sums[measure, f"told_{step}"] for step in steps) for steps in (_MORE, _LESS))
+    return more - less
+
+
+def print_with_differences(document: dict[str, Any], differences: Iterable[Difference]) -> None:
+    """One JSON document, written as it is read from disk."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str)[:-1] + ', "differences": [')
+    for number, difference in enumerate(differences):
+        sys.stdout.write((", " if number else "") + msgspec.json.encode(difference).decode())
+    sys.stdout.write("]}\n")
+
+
+def print_report(report: Report) -> None:
+    """For eyes."""
+    verdict = report.verdict
     table = Table("measure", "outcome", "decisions", title="Decisions")
-    for (measure, outcome), count in sorted(findings.decided.items()):
+    for (measure, outcome), count in sorted(verdict.decided.items()):
         table.add_row(measure, outcome, f"{count:,}")
     out.print(table)
-    table = Table("measure", "decided CNY", "told to ledgers CNY", title="Money")
-    for measure in ("exemption", "refund", "contribution_return"):
-        table.add_row(measure, yuan(findings.decided_fen[measure]), yuan(findings.told_fen[measure]))
+    table = Table("measure", "what is equal", "CNY", "taken from", title="Money")
+    for equation in report.equations:
+        # Text: an account's name has colons, in which rich would look for the name of an emoji.
+        if not equation.holds:
+            for side, fen in equation.sides.items():
+                table.add_row(equation.measure, equation.name, yuan(fen), Text(side), style="red")
+        elif any(equation.sides.values()):
+            (fen,) = set(equation.sides.values())
+            table.add_row(equation.measure, equation.name, yuan(fen), Text("; ".join(equation.sides)))
     out.print(table)
-    for difference in differences[:_SHOWN]:
-        out.print(
-            f"{difference.uscc} {difference.measure} {difference.key}: decided {yuan(difference.decided_fen)}, "
-            f"found {yuan(difference.told_fen)}: {difference.why}",
-            style="red",
-            markup=False,
+    if verdict.explained:
+        table = Table("measure", "times", "CNY", "why", title="Explained")
+        for (measure, reason), (count, fen) in sorted(verdict.explained.items()):
+            table.add_row(measure, f"{count:,}", yuan(fen), REASONS[reason])
+        out.print(table)
+    for difference in islice(report.differences, _SHOWN):
+        of = " ".join(
+            part for part in (difference.uscc, difference.measure, difference.key, difference.subject) if part
         )
-    if len(differences) > _SHOWN:
-        out.print(f"... and {len(differences) - _SHOWN:,} more; --json lists all.")
-    if differences:
-        out.print("Conservation does not hold.", style="bold red")
-    else:
+        out.print(Text(f"{of}: {difference.why}", style="red"), soft_wrap=True)
+    if len(report.differences) > _SHOWN:
+        out.print(f"... and {len(report.differences) - _SHOWN:,} more; --json lists all.")
+    if report.moving:
+        out.print(f"{report.moving:,} enterprises moved while they were looked at and are left out: run it again.")
+    if report.holds:
         out.print("Conservation holds: every fen decided was told, held and posted once.", style="bold green")
+    else:
+        out.print("Conservation does not hold.", style="bold red")

@@ -18,8 +18,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Piped output is for files and eyes alike: wide enough for an account name, not folded to 80.
-out = Console(width=None if sys.stdout.isatty() else 150)
-err = Console(stderr=True)
+out = Console(emoji=False, width=None if sys.stdout.isatty() else 150)
+err = Console(emoji=False, stderr=True)
 
 SHOWN_AFTER_SECONDS = 2.0
 

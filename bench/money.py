@@ -1,0 +1,160 @@
+"""How many decisions payments and the ledger carry together, from a backlog in Kafka to posted rows.
+
+    python -m bench.money [--enterprises N] [--seed S]
+
+A stack of its own is started, intake and eligibility decide on a simulated region while payments and ledger stand
+still; then both start at once, and the clock runs from the first decision taken to the last row posted. It prints the
+rate, the processor time per decision of each process, and whether the money is exact: without that there is no result.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import psutil
+import psycopg
+import typer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
+from services.cli.installation import run
+from services.cli.log import send
+from services.cli.operate import begin
+from services.simulator.corruption import Corruption
+from services.simulator.records import records
+from services.simulator.upstream import write_upstream
+from services.simulator.wire import TOPICS
+from shared.contracts.topics import DECISIONS, topics
+
+PAIR = ("payments", "ledger")
+LOOKS = 8
+WORTH_TELLING = 0.2
+CLEAN = Corruption(late=0.02, repeated=0.01, corrected=0.02, superseded=0.0, malformed=0.0)
+
+
+def main(
+    enterprises: Annotated[int, typer.Option(min=1)] = 3_000,
+    seed: Annotated[int, typer.Option()] = 7,
+) -> None:
+    """Print decisions per second and processor time per decision."""
+    with TemporaryDirectory(prefix="relief-bench-") as directory:
+        stack = Stack(Path(directory) / "state", prefer_defaults=False)
+        stack.up(stay=False)
+        try:
+            measure(stack, Path(directory), enterprises, seed)
+        finally:
+            stack.down(wipe=True)
+
+
+def measure(stack: Stack, directory: Path, enterprises: int, seed: int) -> None:
+    environment = stack.environment()
+    kafka, postgres = environment["RELIEF_KAFKA_BOOTSTRAP"], environment["RELIEF_POSTGRES_URL"]
+    for name in PAIR:
+        stack.stop_service(name)
+    say(f"Deciding on {enterprises:,} enterprises ...")
+    run(begin(kafka, DEFAULT_POLICY_PACK, date(2020, 1, 31)))
+    write_upstream(enterprises, seed, directory, CLEAN)
+    for topic in TOPICS:
+        asyncio.run(send(kafka, topic, records(directory, topic), lambda _: None))
+    decided = wait_for_eligibility(kafka)
+    before = processes()
+    for name in PAIR:
+        stack.start_service(name)
+    began, ended, events = carried(postgres, decided)
+    spent = {name: seconds - before.get(name, 0.0) for name, seconds in processes().items()}
+    reconcile = [sys.executable, "-c", "from services.cli.app import main; main()", "reconcile", "--state"]
+    told = [*reconcile, str(stack.state)]
+    exact = subprocess.run(told, check=False, capture_output=True, text=True)  # noqa: S603 - our own
+    if exact.returncode != 0:
+        raise SystemExit(f"The money is not exact, so there is no result.\n{exact.stdout}{exact.stderr}")
+    seconds = ended - began
+    say(f"{decided:,} decisions, {events:,} ledger events in {seconds:.1f} s: {decided / seconds:,.0f} decisions/s")
+    for name, used in sorted(spent.items(), key=lambda item: -item[1]):
+        if used > WORTH_TELLING:
+            say(f"  {name:<12}{used:6.1f} s of processor, {used / decided * 1e6:6.0f} us per decision")
+    say("The money is exact: `relief reconcile` finds no difference.")
+
+
+def wait_for_eligibility(kafka: str) -> int:
+    """Until what eligibility has told stands still; how many records that is."""
+    still, last = 0, -1
+    while still < LOOKS:
+        now = asyncio.run(ends(kafka))
+        still = still + 1 if now == last else 0
+        last = now
+        time.sleep(1)
+    return last
+
+
+async def ends(kafka: str) -> int:
+    """How many records the topic of decisions has."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        numbers = range(topics()[DECISIONS].partitions)
+        found = await consumer.end_offsets([TopicPartition(DECISIONS, number) for number in numbers])
+        return sum(int(end) for end in found.values())
+    finally:
+        await consumer.stop()
+
+
+def carried(postgres: str, decided: int) -> tuple[float, float, int]:
+    """When the first decision was taken and the last row posted, on the monotonic clock, and how many rows that was."""
+    began = ended = time.monotonic()
+    last, still = -1, 0
+    with psycopg.connect(postgres, autocommit=True) as db:
+        while True:
+            row = db.execute(
+                "SELECT (SELECT coalesce(sum(next_offset), 0) FROM payments.inbox WHERE topic = 'relief.decisions.v1'),"
+                " (SELECT last FROM payments.outbox_counter), (SELECT last FROM ledger.posting_counter)"
+            ).fetchone()
+            assert row is not None
+            taken, told, posted = (int(value) for value in row)
+            now = time.monotonic()
+            if taken == 0:
+                began = now
+            if posted != last:
+                last, still, ended = posted, 0, now
+            elif taken >= decided and told == posted:
+                still += 1
+                if still > LOOKS:
+                    return began, ended, posted
+            time.sleep(0.05)
+
+
+def processes() -> dict[str, float]:
+    """Processor seconds of this stack's processes so far, by what they are."""
+    spent: dict[str, float] = {}
+    for process in psutil.Process().children(recursive=True) + [p for p in psutil.process_iter() if p.ppid() == 1]:
+        try:
+            line, times = " ".join(process.cmdline()), process.cpu_times()
+        except psutil.Error:
+            continue
+        name = what(process.name(), line)
+        if name is not None:
+            spent[name] = spent.get(name, 0.0) + times.user + times.system + times.children_user + times.children_system
+    return spent
+
+
+def what(name: str, line: str) -> str | None:
+    for service in (*PAIR, "intake", "eligibility"):
+        if f"services.{service}.app" in line:
+            return service
+    if "kafka" in line and "java" in name:
+        return "kafka"
+    return "postgres" if name.startswith("postgres") else None
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    typer.run(main)
