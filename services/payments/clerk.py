@@ -22,6 +22,7 @@ from services.payments.handlers import told
 from services.payments.post import Payee, Post, instruction
 from services.payments.store import batches, clerking
 from services.payments.store.clerking import Going, Opened, Sealed
+from services.payments.turnover import turn_over
 from services.payments.vault import Vault
 from services.payments.wire import Occasion
 from shared.calendar import SHANGHAI
@@ -61,6 +62,8 @@ class Clerk:
         self._pool, self._schema, self._rules = pool, schema, rules
         self._unseal, self._vault, self._post = unseal, vault, post
         self._jitter = random.Random()  # noqa: S311  # spreads retries, hides nothing
+        # At the start, for keys are read then, and every day: a replica with the older file may still store under it.
+        self._keys_to_check = True
         self.trouble: str | None = None
 
     async def run(self) -> None:
@@ -87,6 +90,8 @@ class Clerk:
             if row is None or not row[0]:
                 return False
             await own.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            if self._keys_to_check:
+                await self._turn_keys_over()
             worked = await self._open_payees()
             if self._rules.prepares:
                 worked |= await self._work_days()
@@ -156,7 +161,16 @@ class Clerk:
         await self.prepare(day, CLERK, "the day started", datetime.combine(day, time(), SHANGHAI))
         async with transaction(self._pool) as db:
             await clerking.finish_day(db, day)
+        self._keys_to_check = True
         return True
+
+    async def _turn_keys_over(self) -> None:
+        done = await turn_over(self._pool, self._vault)
+        self._keys_to_check = False
+        if done.renewed:
+            log.info("payees are stored under the new key", payees=done.renewed, key=self._vault.key_id)
+        if done.unopened:
+            log.error("stored payees do not open", payees=done.unopened, first=done.first_trouble)
 
     async def _submit_batches(self) -> bool:
         """Approved batches become submitted, and told, before their message leaves the house."""

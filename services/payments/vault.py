@@ -31,9 +31,9 @@ class VaultError(Exception):
 class Vault:
     """AES-256-GCM. `v1.<key id>.<nonce, ciphertext and tag in base64url>`; key id and context are authenticated.
 
-    Keys are turned over by putting a new one in front of the file and storing anew whatever `needs_rotation`; the old
-    one may go once nothing does. The nonce is random: a value is stored once and kept, and GCM bears 2^32 of them
-    under one key, ten thousand times the payments of this region.
+    Keys are turned over by putting a new one in front of the file and storing anew what is under another one
+    (`turnover.py`); the old one may go once nothing is. The nonce is random: a value is stored once and kept, and GCM
+    bears 2^32 of them under one key, ten thousand times the payments of this region.
     """
 
     def __init__(self, key_file: Path) -> None:
@@ -67,9 +67,10 @@ class Vault:
         except InvalidTag:
             raise VaultError("The stored payee was altered, or belongs to another payment.") from None
 
-    def needs_rotation(self, stored: str) -> bool:
-        """Whether it is stored under another key than the one in use now. Raises VaultError if it is nothing stored."""
-        return _parsed(stored)[0] != self._current
+    @property
+    def key_id(self) -> str:
+        """Of the key in use now."""
+        return self._current
 
     def rotate(self, stored: str, context: str) -> str:
         """The same payee under the key in use now. Raises VaultError."""

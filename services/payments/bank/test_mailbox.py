@@ -15,8 +15,9 @@ Deliver = Callable[[str, bytes], None]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    DirectoryMailbox(tmp_path)
-    return tmp_path
+    """With a folder around it that is this test's alone."""
+    DirectoryMailbox(tmp_path / "bank")
+    return tmp_path / "bank"
 
 
 @pytest.fixture(params=["directory", "memory"])

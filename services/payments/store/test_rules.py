@@ -35,7 +35,8 @@ CLAIM: LiteralString = """INSERT INTO rules.clawback
   (clawback_id, payment_id, amount_fen, settled_fen, written_off_fen, parts)
   VALUES (repeat('c', 32), repeat('1', 32), 100, 20, 10, 2)"""
 APPROVED: LiteralString = """INSERT INTO rules.approved_payment
-  VALUES (repeat('b1', 16), repeat('1', 32), 100, repeat('d', 32), 1, repeat('a', 32), 'v')"""
+  VALUES (repeat('b1', 16), repeat('1', 32), 100, repeat('d', 32), 1, repeat('a', 32), 'v1.old.one')"""
+OPENED: LiteralString = "INSERT INTO rules.payee VALUES (repeat('1', 32), repeat('a', 32), '102', 'v1.old.one')"
 BATCH: LiteralString = "UPDATE rules.batch SET "
 SUBMITTED: LiteralString = """
   UPDATE rules.batch SET state = 'approved';
@@ -105,6 +106,14 @@ RULES: list[Rule] = [
     Rule("approved_is_immutable", IMMUTABLE, "UPDATE rules.approved_payment SET payee_digest = 'b'", setup=APPROVED),
     Rule("approved_is_immutable", IMMUTABLE, "UPDATE rules.approved_payment SET decision_id = 'b'", setup=APPROVED),
     Rule("approved_is_immutable", IMMUTABLE, "UPDATE rules.approved_payment SET revision = 2", setup=APPROVED),
+    Rule("approved_keeps_its_account", "only the key", "UPDATE rules.approved_payment SET stored = 'v1.old.two'",
+         setup=APPROVED),
+    Rule("payee_keeps_its_account", "only the key", "UPDATE rules.payee SET stored = 'v1.old.two'", setup=OPENED),
+    Rule("payee_keeps_its_account", "only the key", "UPDATE rules.payee SET stored = 'v1.new.one', bank = '103'",
+         setup=OPENED),
+    Rule("payee_keeps_its_account", "only the key", "UPDATE rules.payee SET stored = NULL, bank = NULL", setup=OPENED),
+    Rule("payee_keeps_its_account", "only the key",
+         "UPDATE rules.payee SET stored = 'v1.new.one', payment_id = repeat('2', 32)", setup=OPENED),
     Rule("clawback_goes_forward", CLAIM_STAYS, "UPDATE rules.clawback SET amount_fen = 101", setup=CLAIM),
     Rule("clawback_goes_forward", CLAIM_STAYS, "UPDATE rules.clawback SET payment_id = repeat('2', 32)", setup=CLAIM),
     Rule("clawback_goes_forward", CLAIM_STAYS, "UPDATE rules.clawback SET settled_fen = 19", setup=CLAIM),
@@ -121,6 +130,7 @@ STAYING = {
     "batch": "batch_stays", "approval": "approval_is_immutable", "approved_payment": "approved_stays",
     "budget": "budget_stays", "clawback": "clawback_stays", "receipt": "receipt_is_immutable",
     "bank_file": "bank_file_is_immutable", "action": "action_is_immutable", "outbox": "outbox_is_immutable",
+    "payee": "payee_stays",
 }  # fmt: skip
 
 
@@ -189,7 +199,7 @@ def test_the_tables_know_exactly_the_steps_of_the_table_of_transitions(db: Conne
 
 def test_the_encrypted_account_of_what_was_approved_may_be_encrypted_anew(db: Connection) -> None:
     db.execute(APPROVED)
-    db.execute("UPDATE rules.approved_payment SET stored = 'under another key'")
+    db.execute("UPDATE rules.approved_payment SET stored = 'v1.new.two'")
 
 
 def test_before_approval_a_payment_follows_its_payee(db: Connection) -> None:
