@@ -20,6 +20,8 @@ ISSUER_PRIVATE = "issuer.private.jwk.json"
 ISSUER_PUBLIC = "issuer.jwks.json"
 DIGEST_KEY = "digest.key"
 VAULT_KEYS = "vault.jwks.json"
+ORDERS_PRIVATE = "holdover.private.jwks.json"
+ORDERS_PUBLIC = "holdover.jwks.json"
 SEALING_READERS = ("payments", "operators")
 
 
@@ -40,6 +42,10 @@ def write_development_keys(directory: Path) -> None:
         # The first key is the one to seal to; after a rotation the older ones follow it.
         newest = read_key_set(private).keys[0]
         _publish(directory / f"{reader}.public.jwk.json", _json(newest.as_dict(private=False)))
+    signing = KeySet([_new(OKPKey.generate_key("Ed25519", {"use": "sig"}))])
+    _create(directory / ORDERS_PRIVATE, _json(signing.as_dict(private=True)))
+    # All of them: an order that an older key signed is still to be checked.
+    _publish(directory / ORDERS_PUBLIC, _json(read_key_set(directory / ORDERS_PRIVATE).as_dict(private=False)))
     stored = KeySet([_new(OctKey.generate_key(256, {"use": "enc"}))])
     _create(directory / VAULT_KEYS, _json(stored.as_dict(private=True)))
     _create(directory / DIGEST_KEY, base64.b64encode(secrets.token_bytes(DIGEST_KEY_BYTES)) + b"\n")

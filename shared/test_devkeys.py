@@ -18,15 +18,18 @@ def test_every_file_is_there_and_private_ones_are_for_their_owner_only(tmp_path:
     write_development_keys(tmp_path / "keys")
     assert sorted(contents(tmp_path / "keys")) == [
         "digest.key",
+        "holdover.jwks.json",
+        "holdover.private.jwks.json",
         "issuer.jwks.json",
         "issuer.private.jwk.json",
         "operators.private.jwks.json",
         "operators.public.jwk.json",
         "payments.private.jwks.json",
         "payments.public.jwk.json",
+        "vault.jwks.json",
     ]
     for path in (tmp_path / "keys").iterdir():
-        if "private" in path.name or path.name == "digest.key":
+        if "private" in path.name or path.name in ("digest.key", "vault.jwks.json"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
         else:
             assert b'"d"' not in path.read_bytes(), path.name

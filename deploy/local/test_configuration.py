@@ -91,7 +91,7 @@ def test_the_version_of_java_is_read_from_what_it_tells(told: str, version: int 
 
 def test_every_declared_service_has_a_module_and_its_own_port() -> None:
     declared = read()
-    assert list(declared) == ["intake", "eligibility", "payments", "ledger"]
+    assert list(declared) == ["intake", "eligibility", "payments", "ledger", "holdover"]
     assert len({one.port for one in declared.values()}) == len(declared)
 
 

@@ -10,16 +10,27 @@ from aiokafka.structs import TopicPartition
 from services.cli.installation import Installation
 from services.cli.log import partition_numbers
 from services.cli.terminal import CommandError
-from shared.contracts.topics import COMMANDS, DECISIONS, PACKS, topics
+from shared.contracts.topics import (
+    COMMANDS,
+    DECISIONS,
+    FACTS,
+    LEDGER_EXEMPTIONS,
+    LEDGER_REFUNDS,
+    OPERATIONS,
+    UPSTREAM,
+)
 
 LEDGER = "relief-ledger"
-# In the order in which records pass through them, so that one clean pass over all means drained.
+# What each consumer group reads, in the order in which records pass, so that one clean pass over all means drained.
+# Not here: intake's group for the status of applications, which nothing waits for, and packs, read outside any group.
 GROUPS = {
-    "relief-intake": "intake",
-    "relief-eligibility": "eligibility",
-    "relief-payments-commands": "payments",
-    "relief-payments": "payments",
-    LEDGER: "ledger",
+    "relief-intake": ("intake", (*UPSTREAM, OPERATIONS)),
+    "relief-eligibility": ("eligibility", (FACTS,)),
+    "relief-holdover-facts": ("holdover", (FACTS,)),
+    "relief-payments-commands": ("payments", (COMMANDS,)),
+    "relief-payments": ("payments", (DECISIONS,)),
+    "relief-holdover-decisions": ("holdover", (DECISIONS,)),
+    LEDGER: ("ledger", (LEDGER_EXEMPTIONS, LEDGER_REFUNDS)),
 }
 POLL_SECONDS = 0.2
 # A service that says it is in trouble is given this long to help itself; one that says nothing, longer.
@@ -33,7 +44,7 @@ async def drained(found: Installation) -> None:
     await admin.start()
     await consumer.start()
     try:
-        numbers = await partition_numbers(found.kafka, [name for group in GROUPS for name in _read_by(group)])
+        numbers = await partition_numbers(found.kafka, [name for _, names in GROUPS.values() for name in names])
         last, moved = None, time.monotonic()
         while True:
             lags, unrelayed = {}, 0
@@ -41,6 +52,7 @@ async def drained(found: Installation) -> None:
                 if group == LEDGER:  # what the relay publishes after the ledger was asked, nobody would wait for
                     unrelayed = await asyncio.to_thread(_unrelayed, found)
                 lags[group] = await _lag(admin, consumer, group, numbers)
+            unrelayed += await asyncio.to_thread(_to_come, found)
             if unrelayed == 0 and not any(lags.values()):
                 return
             if (lags, unrelayed) != last:
@@ -48,7 +60,7 @@ async def drained(found: Installation) -> None:
             silent = time.monotonic() - moved
             wrong = await asyncio.to_thread(found.wrong) if silent > TROUBLED_SECONDS else ""
             if wrong or silent > SILENT_SECONDS:
-                waiting = ", ".join(f"{GROUPS[group]} has {lag:,} to do" for group, lag in lags.items() if lag)
+                waiting = ", ".join(f"{GROUPS[group][0]} has {lag:,} to do" for group, lag in lags.items() if lag)
                 raise CommandError(f"Nothing has moved for {silent:.0f} seconds: {waiting}. {wrong}See `relief logs`.")
             await asyncio.sleep(POLL_SECONDS)
     finally:
@@ -56,22 +68,11 @@ async def drained(found: Installation) -> None:
         await admin.close()
 
 
-def _read_by(group: str) -> list[str]:
-    """The topics of a group; intake's status group, which carries no money, reads the decisions."""
-    service = GROUPS[group]
-    if group.endswith("-commands"):
-        return [COMMANDS]
-    names = [topic.name for topic in topics().values() if service in topic.readers and not topic.planned]
-    # Packs are read from their topic's start by every replica, outside any group.
-    return [name for name in names if name not in (PACKS, COMMANDS) and (service, name) != ("intake", DECISIONS)]
-
-
 async def _lag(
     admin: AIOKafkaAdminClient, consumer: "AIOKafkaConsumer[bytes, bytes]", group: str, numbers: dict[str, list[int]]
 ) -> int:
     """Records of the group's topics that it has not yet told Kafka to be done."""
-    names = _read_by(group)
-    partitions = [TopicPartition(name, n) for name in names for n in numbers[name]]
+    partitions = [TopicPartition(name, n) for name in GROUPS[group][1] for n in numbers[name]]
     ends = await consumer.end_offsets(partitions)
     done = await admin.list_consumer_group_offsets(group)
     return sum(end - max(0, done[where].offset if where in done else 0) for where, end in ends.items())
@@ -80,3 +81,9 @@ async def _lag(
 def _unrelayed(found: Installation) -> int:
     totals = found.get("payments", "/v1/totals")
     return int(totals["events_told"] - totals["events_relayed"])
+
+
+def _to_come(found: Installation) -> int:
+    """What holdover has not told the topic yet, and enterprises to which its days still bring something."""
+    totals = found.get("holdover", "/v1/totals")
+    return int(totals["events_told"] - totals["events_relayed"] + totals["waiting"])

@@ -19,6 +19,7 @@ REJECTED = "relief.rejected.v1"
 DECISIONS = "relief.decisions.v1"
 LEDGER_EXEMPTIONS = "ledger.exemptions.v1"
 LEDGER_REFUNDS = "ledger.refunds.v1"
+ORDERS = "holdover.orders.v1"
 
 UPSTREAM = (TAX, INSURANCE, UTILITY, APPLICATIONS)
 

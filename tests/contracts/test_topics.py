@@ -99,7 +99,7 @@ def test_who_writes_and_reads_a_served_topic_exists(name: str) -> None:
 def test_what_planned_topics_name_is_spelt_as_elsewhere() -> None:
     """A planned service need not exist yet, but a planned topic has both sides."""
     planned = {name for entry in ENTRIES.values() if entry.planned for name in (*entry.writers, *entry.readers)}
-    assert planned - OUTSIDE <= {path.name for path in (ROOT / "services").iterdir()} | {"holdover", "casework"}
+    assert planned - OUTSIDE <= {path.name for path in (ROOT / "services").iterdir()} | {"casework"}
 
 
 def test_no_service_folder_is_missing_from_the_topics() -> None:

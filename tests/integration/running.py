@@ -23,6 +23,7 @@ from deploy.local.stack import ROOT, Stack
 from services.cli.installation import Installation, installation
 from services.cli.log import Sendable, partition_numbers, send
 from shared.contracts.topics import (
+    COMMANDS,
     DECISIONS,
     FACTS,
     LEDGER_EXEMPTIONS,
@@ -39,7 +40,8 @@ SETTLE_SECONDS = 90.0
 STAGES: dict[str, tuple[str, ...]] = {
     "intake": (*UPSTREAM, OPERATIONS),
     "eligibility": (FACTS,),
-    "payments": (DECISIONS,),
+    "holdover": (FACTS, DECISIONS),
+    "payments": (DECISIONS, COMMANDS),
     "ledger": (LEDGER_EXEMPTIONS, LEDGER_REFUNDS),
 }
 IN_REDIS = frozenset({"intake", "eligibility"})
@@ -120,7 +122,7 @@ class Running:
         with psycopg.connect(self.environment["RELIEF_POSTGRES_URL"], autocommit=True) as db:
             rows = db.execute(f"SELECT topic, partition, next_offset FROM {name}.inbox").fetchall()
             pointers = f"SELECT c.last - p.relayed FROM {name}.outbox_counter c, {name}.outbox_pointer p"
-            untold = db.execute(pointers).fetchone() if name == "payments" else (0,)
+            untold = db.execute(pointers).fetchone() if name != "ledger" else (0,)
         assert untold is not None
         return {(topic, partition): offset for topic, partition, offset in rows}, int(untold[0])
 

@@ -1,0 +1,109 @@
+"""`relief holdover`: what somebody with an order in hand does, without a server."""
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.local.stack import Stack
+from services.cli.installation import DEFAULT_STATE, AsJson, State
+from services.cli.terminal import CommandError, out, print_json, sentence_on_failure
+from services.holdover.orders import OrderError, Verifier, order_in
+from shared.calendar import SHANGHAI
+from shared.devkeys import ORDERS_PUBLIC
+from shared.keyfiles import KeyFileError
+
+# An order has some five hundred bytes.
+LARGEST_BYTES = 1024 * 1024
+
+
+def register(app: typer.Typer) -> None:
+    holdover = typer.Typer(no_args_is_help=True)
+    # Without it the one command would be the group.
+    holdover.callback()(_group)
+    holdover.command("verify")(verify)
+    app.add_typer(holdover, name="holdover")
+
+
+def _group() -> None:
+    """Check orders to keep a supply on."""
+
+
+@sentence_on_failure
+def verify(
+    order: Annotated[
+        Path, typer.Argument(help="The order as JSON: its event, or the API's answer; `-` for standard input.")
+    ],
+    keys: Annotated[
+        Path | None, typer.Option(help="The public keys of orders; without it those of the local stack.")
+    ] = None,
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to look at; without it today.")
+    ] = None,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Check an order with nothing but the public keys: `valid`, or what is wrong and exit code 1."""
+    day = on.date() if on is not None else datetime.now(SHANGHAI).date()
+    verifier = _verifier(keys or Stack(state).state / "secrets" / ORDERS_PUBLIC)
+    document = _document(order)
+    wrong, found = None, None
+    try:
+        found, signature = order_in(document)
+        verifier.check(found, signature)
+        wrong = _out_of_time(found, day)
+    except OrderError as error:
+        wrong = str(error)
+    if as_json:
+        print_json({"valid": wrong is None, "wrong": wrong, "on": day, "order": found})
+    elif wrong is None and found is not None:
+        out.print("valid", style="green")
+        out.print(
+            f"The {found['utility']} supply of {found['uscc']} (account {found['account_no']} of "
+            f"{found['supplier_id']}) stays on from {found['from_on']} to {found['until_on']} at the latest, by order "
+            f"{found['order_id']}. An order can end earlier; whether this one has, the supplier was told.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    else:
+        out.print("not valid", style="bold red")
+        out.print(str(wrong), markup=False, highlight=False, soft_wrap=True)
+    if wrong is not None:
+        raise typer.Exit(1)
+
+
+def _out_of_time(order: dict[str, Any], day: date) -> str | None:
+    try:
+        first, last = date.fromisoformat(order["from_on"]), date.fromisoformat(order["until_on"])
+    except ValueError:
+        return "It is signed, but its days are none."
+    if first <= day <= last:
+        return None
+    return f"It is signed, but holds from {first} to {last}, and not on {day}."
+
+
+def _verifier(keys: Path) -> Verifier:
+    try:
+        return Verifier(keys)
+    except KeyFileError as error:
+        raise CommandError(f"{error} Name the file of public keys with --keys.") from error
+
+
+def _document(path: Path) -> Any:
+    if str(path) == "-":
+        written = sys.stdin.buffer.read(LARGEST_BYTES + 1)
+    else:
+        if path.is_dir():
+            raise CommandError(f"{path} is a directory; name the order's file.")
+        with path.open("rb") as file:
+            written = file.read(LARGEST_BYTES + 1)
+    if len(written) > LARGEST_BYTES:
+        raise CommandError(f"{path} has more than {LARGEST_BYTES} bytes and is no order.")
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        raise CommandError(f"{path} is not JSON; save the order's event, or the API's answer, as it came.") from None

@@ -1,0 +1,58 @@
+"""The wiring of holdover: facts and decisions in, orders to the utilities out."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from services.holdover import books_api
+from services.holdover.clock import Clock
+from services.holdover.handlers import DecisionsFold, FactsFold
+from services.holdover.orders import Signer
+from services.holdover.settings import Settings
+from services.holdover.shelf import Shelf
+from services.holdover.store.rows import HoldoverRows
+from shared.access import TokenVerifier
+from shared.backings import on_postgres
+from shared.contracts import topics
+from shared.service import Input, Service, run
+from shared.streaming.publisher import Publisher
+
+SCHEMA = "holdover"
+FACTS_GROUP = "relief-holdover-facts"
+DECISIONS_GROUP = "relief-holdover-decisions"
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
+
+
+def build(settings: Settings) -> Service:
+    """Everything put together, nothing started. Raises KeyFileError."""
+    signer = Signer(settings.signing_keys)
+    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    publisher = Publisher(settings.kafka_bootstrap, settings.instance or SCHEMA)
+    shelf = Shelf(settings.kafka_bootstrap, settings.remind_days)
+    backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
+    clock = Clock(pool, SCHEMA, signer)
+    # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
+    backing = replace(
+        backing,
+        tasks=(*backing.tasks, shelf.run, clock.run),
+        checks={**backing.checks, "clock": lambda: clock.trouble},
+    )
+    return Service(
+        "holdover",
+        settings,
+        inputs=(
+            Input(FACTS_GROUP, (topics.FACTS,), FactsFold(signer), backing),
+            Input(DECISIONS_GROUP, (topics.DECISIONS,), DecisionsFold(shelf.by_hash, signer), backing),
+        ),
+        publisher=publisher,
+        writes=(topics.ORDERS,),
+        routers=(books_api.routes(pool, verifier),),
+    )
+
+
+def main() -> int:
+    return run("holdover", Settings, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

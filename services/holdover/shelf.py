@@ -1,0 +1,71 @@
+"""The terms of every policy pack that the log keeps, by the pack's hash, while the service runs."""
+
+import asyncio
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from services.holdover.domain.terms import Terms
+from services.holdover.packs import NoTerms, terms_of
+from shared.contracts.registry import decoder
+from shared.contracts.topics import PACKS
+from shared.streaming.errors import Retry
+
+log = structlog.get_logger()
+
+PERIOD_SECONDS = 2.0
+
+
+class Shelf:
+    """`by_hash` is for the fold; `run` reads the log beside it and takes up what is published later."""
+
+    def __init__(self, bootstrap: str, remind_days: int) -> None:
+        self._bootstrap, self._remind_days = bootstrap, remind_days
+        self._terms: dict[str, Terms] = {}
+
+    def by_hash(self, sha256: str) -> Terms:
+        """Raises Retry while the pack is not there: deferring by another's terms would be another law."""
+        terms = self._terms.get(sha256)
+        if terms is None:
+            raise Retry(
+                f"A grant names policy pack {sha256[:12]}…, which does not stand in {PACKS} yet; publish it with "
+                "`relief policy activate`."
+            )
+        return terms
+
+    async def run(self) -> None:
+        """Follow the topic until cancelled; trouble with the broker passes."""
+        while True:
+            try:
+                await self._follow()
+            except (KafkaError, OSError) as error:
+                log.warning("packs cannot be read, trying again", error=repr(error))
+                await asyncio.sleep(PERIOD_SECONDS)
+
+    async def _follow(self) -> None:
+        where = TopicPartition(PACKS, 0)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        try:
+            await consumer.start()
+            consumer.assign([where])
+            await consumer.seek_to_beginning(where)
+            while True:
+                found = await consumer.getmany(where, timeout_ms=int(PERIOD_SECONDS * 1000))
+                for record in found.get(where, []):
+                    self.put(record.value)
+        finally:
+            await consumer.stop()
+
+    def put(self, value: bytes | None) -> None:
+        """Take up one published pack; what is no pack, or not the one its hash says, is told and left out."""
+        try:
+            data = decoder(PACKS).validate_json(value or b"").data
+            if data.sha256 not in self._terms:
+                self._terms[data.sha256] = terms_of(data.content, data.sha256, self._remind_days)
+                log.info("policy pack known", pack=data.pack, version=data.version, sha256=data.sha256)
+        except NoTerms as error:
+            log.error("a published pack cannot be used", why=str(error))
+        except ValueError as error:
+            log.error("a published pack cannot be read", error=type(error).__name__)
