@@ -14,8 +14,8 @@ from services.simulator.wire import Fact
 
 @dataclass(frozen=True, slots=True)
 class Enterprise:
-    """`facts` are what the authorities know, each exactly once, in no particular order, and right but for the bills that
-    their suppliers corrected: those are there as first issued too.
+    """`facts` are what the authorities know, each exactly once and right, in no particular order. Of a bill that its
+    supplier corrected both versions are there.
     """
 
     firm: Firm
