@@ -14,7 +14,7 @@ from services.simulator.corruption import event_line
 from services.simulator.drawing import chances, name
 from services.simulator.labour import office_hour
 from services.simulator.records import STRUCTURED, RawRecord
-from services.simulator.utilities_behaviour import PUNCTUAL, Behaviour, Part, payer
+from services.simulator.utilities_behaviour import PUNCTUAL, Behaviour, payer
 from services.simulator.utilities_books import Account, Books, Holdover
 from services.simulator.wire import BillPaid, Fact
 
@@ -32,8 +32,8 @@ class Utilities:
         self._seed = seed
         self._behaviour = Behaviour() if behaviour is None else behaviour
         self._today = date.min
-        # Of each holdover which part of which instalment was paid.
-        self._paid: set[tuple[str, int, int]] = set()
+        # What was paid of each holdover's instalments: by number and part, the payment's id and fen.
+        self._paid: dict[str, dict[tuple[int, int], tuple[str, int]]] = {}
 
     def day(self, on: date) -> list[RawRecord]:
         """The records of `upstream.utility.v1` from the days before `on` that were not told yet: send them, and let
@@ -62,24 +62,21 @@ class Utilities:
         habits = payer(self._seed, self._behaviour, holdover.holdover_id)
         bills_fen, paid_fen = self.books.sums_of(holdover.account)
         whole_fen = bills_fen - paid_fen
+        before = self._paid.setdefault(holdover.holdover_id, {})
         for number, instalment in sorted(holdover.instalments.items()):
-            left = instalment.open_fen
+            # Who pays knows of it before it is told.
+            known = (paid for (of, _), paid in before.items() if of == number)
+            left = instalment.open_fen - sum(fen for one, fen in known if one not in self.books.told_paid)
             for turn, part in enumerate(habits.parts(number, instalment.due_on)):
+                now = part.paid_on <= last and part.after_default == (holdover.state == "defaulted")
                 fen, bill_id = part.fen(left, whole_fen), self._named(holdover)
-                if fen <= 0 or left <= 0 or bill_id is None or not self._now(holdover, number, turn, part, last):
+                if not now or fen <= 0 or left <= 0 or bill_id is None or (number, turn) in before:
                     continue
-                self._paid.add((holdover.holdover_id, number, turn))
                 payment_id = name(self._seed, "repayment", holdover.holdover_id, str(number), str(turn))
+                before[number, turn] = payment_id, fen
                 facts.append(self._payment(holdover.account.uscc, bill_id, payment_id, part.paid_on, fen))
                 left -= fen
                 whole_fen -= fen
-
-    def _now(self, holdover: Holdover, number: int, turn: int, part: Part, last: date) -> bool:
-        return (
-            part.paid_on <= last
-            and part.after_default == (holdover.state == "defaulted")
-            and (holdover.holdover_id, number, turn) not in self._paid
-        )
 
     def _named(self, holdover: Holdover) -> str | None:
         """The oldest bill of which something is deferred: which one is named makes no difference in repayment."""

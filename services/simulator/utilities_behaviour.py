@@ -38,7 +38,7 @@ class Behaviour:
     never: float = 0.04
     cut_overdue: float = 0.4
     cut_defaulted: float = 0.8
-    cut_unpaid: float = 0.03
+    cut_unpaid: float = 0.01
 
     def __post_init__(self) -> None:
         shares = astuple(self)

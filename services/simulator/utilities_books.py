@@ -111,7 +111,7 @@ class _Event(msgspec.Struct, gc=False):
 
 class Books:
     """`cut`: accounts without supply, by holdover id. `reconnected`: how many got it back, by an order or since all is
-    repaid.
+    repaid. `told_paid`: what was told of each payment as paid of instalments, in fen.
     """
 
     def __init__(self) -> None:
@@ -129,8 +129,8 @@ class Books:
         self.reconnected = 0
         self.cut_while_protected = 0
         self.told_beyond_paid = 0
+        self.told_paid: Counter[str] = Counter()
         self._seen: set[str] = set()
-        self._told_paid: Counter[str] = Counter()
 
     def sent(self, event: dict[str, Any]) -> None:
         """A fact of theirs that was accepted: a bill, a payment, a request. In any order, and more than once."""
@@ -221,9 +221,9 @@ class Books:
         if kind == "instalment_paid":
             if known is not None:
                 known.open_fen = max(0, known.open_fen - data.amount_fen)
-            self._told_paid[data.payment_id] += data.amount_fen
+            self.told_paid[data.payment_id] += data.amount_fen
             paid = self.payments.get(data.payment_id, ("", 0))[1]
-            self.told_beyond_paid += self._told_paid[data.payment_id] > paid
+            self.told_beyond_paid += self.told_paid[data.payment_id] > paid
         elif known is None or kind == "instalment_due":
             holdover.instalments[data.number] = Instalment(data.due_on, data.amount_fen, kind == "instalment_overdue")
         else:
