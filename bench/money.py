@@ -16,12 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import psutil
 import psycopg
 import typer
-from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
 
+from bench.measuring import LOOKS, processes, say, say_spent, stands_still
 from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
 from services.cli.installation import run
 from services.cli.log import send
@@ -30,11 +28,9 @@ from services.simulator.corruption import Corruption
 from services.simulator.records import records
 from services.simulator.upstream import write_upstream
 from services.simulator.wire import TOPICS
-from shared.contracts.topics import DECISIONS, topics
+from shared.contracts.topics import DECISIONS
 
 PAIR = ("payments", "ledger")
-LOOKS = 8
-WORTH_TELLING = 0.2
 CLEAN = Corruption(late=0.02, repeated=0.01, corrected=0.02, superseded=0.0, malformed=0.0)
 
 
@@ -62,12 +58,12 @@ def measure(stack: Stack, directory: Path, enterprises: int, seed: int) -> None:
     write_upstream(enterprises, seed, directory, CLEAN)
     for topic in TOPICS:
         asyncio.run(send(kafka, topic, records(directory, topic), lambda _: None))
-    decided = wait_for_eligibility(kafka)
+    decided = stands_still(kafka, DECISIONS)
     before = processes()
     for name in PAIR:
         stack.start_service(name)
     began, ended, events = carried(postgres, decided)
-    spent = {name: seconds - before.get(name, 0.0) for name, seconds in processes().items()}
+    spent = processes()
     reconcile = [sys.executable, "-c", "from services.cli.app import main; main()", "reconcile", "--state"]
     told = [*reconcile, str(stack.state)]
     exact = subprocess.run(told, check=False, capture_output=True, text=True)  # noqa: S603 - our own
@@ -75,33 +71,8 @@ def measure(stack: Stack, directory: Path, enterprises: int, seed: int) -> None:
         raise SystemExit(f"The money is not exact, so there is no result.\n{exact.stdout}{exact.stderr}")
     seconds = ended - began
     say(f"{decided:,} decisions, {events:,} ledger events in {seconds:.1f} s: {decided / seconds:,.0f} decisions/s")
-    for name, used in sorted(spent.items(), key=lambda item: -item[1]):
-        if used > WORTH_TELLING:
-            say(f"  {name:<12}{used:6.1f} s of processor, {used / decided * 1e6:6.0f} us per decision")
+    say_spent(before, spent, decided, "decision")
     say("The money is exact: `relief reconcile` finds no difference.")
-
-
-def wait_for_eligibility(kafka: str) -> int:
-    """Until what eligibility has told stands still; how many records that is."""
-    still, last = 0, -1
-    while still < LOOKS:
-        now = asyncio.run(ends(kafka))
-        still = still + 1 if now == last else 0
-        last = now
-        time.sleep(1)
-    return last
-
-
-async def ends(kafka: str) -> int:
-    """How many records the topic of decisions has."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    try:
-        numbers = range(topics()[DECISIONS].partitions)
-        found = await consumer.end_offsets([TopicPartition(DECISIONS, number) for number in numbers])
-        return sum(int(end) for end in found.values())
-    finally:
-        await consumer.stop()
 
 
 def carried(postgres: str, decided: int) -> tuple[float, float, int]:
@@ -126,34 +97,6 @@ def carried(postgres: str, decided: int) -> tuple[float, float, int]:
                 if still > LOOKS:
                     return began, ended, posted
             time.sleep(0.05)
-
-
-def processes() -> dict[str, float]:
-    """Processor seconds of this stack's processes so far, by what they are."""
-    spent: dict[str, float] = {}
-    for process in psutil.Process().children(recursive=True) + [p for p in psutil.process_iter() if p.ppid() == 1]:
-        try:
-            line, times = " ".join(process.cmdline()), process.cpu_times()
-        except psutil.Error:
-            continue
-        name = what(process.name(), line)
-        if name is not None:
-            spent[name] = spent.get(name, 0.0) + times.user + times.system + times.children_user + times.children_system
-    return spent
-
-
-def what(name: str, line: str) -> str | None:
-    for service in (*PAIR, "intake", "eligibility"):
-        if f"services.{service}.app" in line:
-            return service
-    if "kafka" in line and "java" in name:
-        return "kafka"
-    return "postgres" if name.startswith("postgres") else None
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Served:
                 await post(database, [self.growing.pop(0)])
             return response
 
-        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> "Served":

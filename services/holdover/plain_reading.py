@@ -70,7 +70,8 @@ def read(seen: Sequence[Seen], account: Account, day: date) -> Reading:
     piles = _pile_up(seen, account, terms, begins, lowered, day)
     full = _pour(piles, [fen for _, fen in late])
     ends = _ends(piles, late, terms, begins, day)
-    first = min(ends, default=None)
+    # What is paid on the day after the grace is paid too late, also where it pays all.
+    first = min(ends, key=lambda end: (end[0], end[1] != "defaulted"), default=None)
     if first is not None and (withdrawn_on is None or first[0] <= withdrawn_on):
         return Reading(first[1], *sums, net, left_out, full)
     if withdrawn_on is not None:

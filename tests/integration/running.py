@@ -123,6 +123,13 @@ class Running:
             rows = db.execute(f"SELECT topic, partition, next_offset FROM {name}.inbox").fetchall()
             pointers = f"SELECT c.last - p.relayed FROM {name}.outbox_counter c, {name}.outbox_pointer p"
             untold = db.execute(pointers).fetchone() if name != "ledger" else (0,)
+            if name == "holdover" and untold is not None:
+                # What days that have started still bring, by the clock.
+                due = db.execute(
+                    "SELECT count(*) FROM holdover.enterprise e JOIN holdover.days d USING (partition)"
+                    " WHERE e.next_due <= least(d.known, d.decided)"
+                ).fetchone()
+                untold = (untold[0] + (due[0] if due else 0),)
         assert untold is not None
         return {(topic, partition): offset for topic, partition, offset in rows}, int(untold[0])
 
