@@ -28,10 +28,10 @@ class Installation:
     urls: dict[str, str]
     secrets: Path
 
-    def token(self, role: str = "operator", uscc: str | None = None) -> str:
+    def token(self, role: str = "operator", uscc: str | None = None, supplier_id: str | None = None) -> str:
         """A bearer token of the development issuer; CommandError for a role or a key file that is not right."""
         try:
-            return issue_development_token(self.secrets, role, f"relief-{role}", uscc)
+            return issue_development_token(self.secrets, role, f"relief-{role}", uscc, supplier_id=supplier_id)
         except ValueError as error:
             raise CommandError(str(error)) from error
 
