@@ -11,7 +11,7 @@ import typer
 from deploy.local.stack import Stack
 from services.cli.installation import DEFAULT_STATE, AsJson, State
 from services.cli.terminal import CommandError, out, print_json, sentence_on_failure
-from services.holdover.orders import OrderError, Verifier, order_in
+from services.holdover.orders import OrderError, Verifier, orders_in
 from shared.calendar import SHANGHAI
 from shared.devkeys import ORDERS_PUBLIC
 from shared.keyfiles import KeyFileError
@@ -50,30 +50,45 @@ def verify(
     day = on.date() if on is not None else datetime.now(SHANGHAI).date()
     verifier = _verifier(keys or Stack(state).state / "secrets" / ORDERS_PUBLIC)
     document = _document(order)
-    wrong, found = None, None
-    try:
-        found, signature = order_in(document)
-        verifier.check(found, signature)
-        wrong = _out_of_time(found, day)
-    except OrderError as error:
-        wrong = str(error)
+    checked = _check(document, verifier, day)
+    wrong = next((wrong for _, wrong in checked if wrong is not None), None)
     if as_json:
-        print_json({"valid": wrong is None, "wrong": wrong, "on": day, "order": found})
-    elif wrong is None and found is not None:
+        # Of several the one that is wrong, else the first.
+        looked_at = next((found for found, trouble in checked if trouble == wrong), None)
+        print_json({"valid": wrong is None, "wrong": wrong, "on": day, "order": looked_at, "orders": len(checked)})
+    elif wrong is None:
         out.print("valid", style="green")
-        out.print(
-            f"The {found['utility']} supply of {found['uscc']} (account {found['account_no']} of "
-            f"{found['supplier_id']}) stays on from {found['from_on']} to {found['until_on']} at the latest, by order "
-            f"{found['order_id']}. An order can end earlier; whether this one has, the supplier was told.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        for found, _ in checked:
+            out.print(_sentence(found), markup=False, highlight=False, soft_wrap=True)
     else:
         out.print("not valid", style="bold red")
         out.print(str(wrong), markup=False, highlight=False, soft_wrap=True)
     if wrong is not None:
         raise typer.Exit(1)
+
+
+def _check(document: Any, verifier: Verifier, day: date) -> list[tuple[dict[str, Any], str | None]]:
+    """Each order in the document, and what is wrong with it; one that is empty where there is none."""
+    checked: list[tuple[dict[str, Any], str | None]] = []
+    try:
+        orders = orders_in(document)
+    except OrderError as error:
+        return [({}, str(error))]
+    for order, signature in orders:
+        try:
+            verifier.check(order, signature)
+            checked.append((order, _out_of_time(order, day)))
+        except OrderError as error:
+            checked.append((order, str(error)))
+    return checked
+
+
+def _sentence(order: dict[str, Any]) -> str:
+    return (
+        f"The {order['utility']} supply of {order['uscc']} (account {order['account_no']} of {order['supplier_id']}) "
+        f"stays on from {order['from_on']} to {order['until_on']} at the latest, by order {order['order_id']}. An "
+        "order can end earlier; whether this one has, the supplier was told."
+    )
 
 
 def _out_of_time(order: dict[str, Any], day: date) -> str | None:
