@@ -1,13 +1,14 @@
 """For this service's tests: the API over a real store, as the service serves it, and callers with tokens."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from starlette.types import Message
+from starlette.types import Message, Send
 
 from services.holdover import api, receivables_api
 from services.holdover.cases import POWER, signer
@@ -35,25 +36,27 @@ class Desk:
             headers["Authorization"] = f"Bearer {token}"
         return await self._client.get(f"/v1/{path}", headers=headers)
 
-    async def export(self, supplier_id: str, reader: Callable[[Message], Awaitable[None] | None]) -> None:
-        """The CSV to a reader that is handed each message as it is sent: what the client here keeps until the end."""
+    async def export(self, supplier_id: str, reader: Send, gone: asyncio.Event) -> None:
+        """The CSV to a reader that is handed each message as it is sent, and goes away when it says so.
+
+        As uvicorn serves it; the client of the other requests keeps an answer until its end.
+        """
         token = issue_development_token(self._secrets, "auditor", f"reader {supplier_id}", None)
+        sent = [{"type": "http.request", "body": b"", "more_body": False}]
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: Message) -> None:
-            done = reader(message)
-            if done is not None:
-                await done
+            if sent:
+                return sent.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
 
         scope = {
-            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": "GET",
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
             "path": "/v1/receivables.csv", "raw_path": b"/v1/receivables.csv", "scheme": "http", "root_path": "",
             "query_string": f"supplier_id={supplier_id}".encode(), "client": ("test", 1), "server": ("holdover", 80),
             "headers": [(b"authorization", f"Bearer {token}".encode())],
         }  # fmt: skip
-        await self.app(scope, receive, send)
+        await self.app(scope, receive, reader)
 
     async def read(self, path: str, role: str = "auditor", **who: str) -> Any:
         """The JSON of an answer that has to be one."""
