@@ -1,4 +1,4 @@
-"""`relief holdover`: what somebody with an order in hand does, without a server."""
+"""`relief holdover`: an order in hand is checked without a server; what suppliers are owed is asked of the service."""
 
 import json
 import sys
@@ -7,29 +7,34 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from deploy.local.stack import Stack
-from services.cli.installation import DEFAULT_STATE, AsJson, State
+from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation
 from services.cli.terminal import CommandError, out, print_json, sentence_on_failure
 from services.holdover.orders import OrderError, Verifier, orders_in
 from shared.calendar import SHANGHAI
 from shared.devkeys import ORDERS_PUBLIC
 from shared.keyfiles import KeyFileError
+from shared.money import yuan
 
 # An order has some five hundred bytes.
 LARGEST_BYTES = 1024 * 1024
+# What `relief holdover receivables` shows of each sum.
+AMOUNTS = ("deferred", "paid", "open", "not_yet_due", "due", "overdue", "surplus")
 
 
 def register(app: typer.Typer) -> None:
     holdover = typer.Typer(no_args_is_help=True)
-    # Without it the one command would be the group.
     holdover.callback()(_group)
     holdover.command("verify")(verify)
+    holdover.command("receivables")(receivables)
     app.add_typer(holdover, name="holdover")
 
 
 def _group() -> None:
-    """Check orders to keep a supply on."""
+    """Check orders to keep a supply on, and see what suppliers are owed."""
 
 
 @sentence_on_failure
@@ -65,6 +70,48 @@ def verify(
         out.print(str(wrong), markup=False, highlight=False, soft_wrap=True)
     if wrong is not None:
         raise typer.Exit(1)
+
+
+@sentence_on_failure
+def receivables(
+    supplier: Annotated[str, typer.Option(help="The supplier's id, as its bills have it.")],
+    csv: Annotated[Path | None, typer.Option(help="Write all accounts of one moment into this file.")] = None,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """What a supplier is owed of the deferred sums: by utility, and account by account as CSV."""
+    show_receivables(installation(state), supplier, csv, as_json)
+
+
+def show_receivables(found: Installation, supplier: str, csv: Path | None, as_json: bool) -> None:
+    """Raises CommandError where holdover does not answer, or not to the end."""
+    owed = found.get("holdover", "/v1/receivables", supplier_id=supplier)
+    if csv is not None:
+        if csv.is_dir():
+            raise CommandError(f"{csv} is a directory; name a file.")
+        found.download("holdover", "/v1/receivables.csv", csv, supplier_id=supplier)
+    if as_json:
+        print_json(owed)
+        return
+    out.print(_receivables(owed))
+    if csv is not None:
+        out.print(f"All accounts are in {csv}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _receivables(owed: dict[str, Any]) -> Table | str:
+    if not owed["totals"]:
+        return f"Nothing of {escape(owed['supplier_id'])} was ever deferred."
+    day = owed["as_of"] or "before the first day"
+    waiting = f", with {owed['waiting']} accounts still to be worked" if owed["waiting"] else ""
+    table = Table(title=f"Receivables of {escape(owed['supplier_id'])} in CNY, as of {day}{waiting}")
+    table.add_column("")
+    table.add_column("accounts", justify="right")
+    for name in AMOUNTS:
+        table.add_column(name.replace("_", " "), justify="right")
+    for total in owed["totals"]:
+        amounts = (yuan(total[f"{name}_fen"]) for name in AMOUNTS)
+        table.add_row(total["utility"], f"{total['accounts']:,}", *amounts)
+    return table
 
 
 def _check(document: Any, verifier: Verifier, day: date) -> list[tuple[dict[str, Any], str | None]]:
