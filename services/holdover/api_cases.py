@@ -1,8 +1,11 @@
 """For this service's tests: the API over a real store, as the service serves it, and callers with tokens."""
 
 import asyncio
+import csv
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,19 @@ from fastapi import FastAPI
 from starlette.types import Message, Send
 
 from services.holdover import api, receivables_api
+from services.holdover.app import SCHEMA
 from services.holdover.cases import POWER, signer
+from services.holdover.clock import Clock
 from services.holdover.domain.enterprise import Held
+from services.holdover.receivables_api import COLUMNS
 from shared.access import TokenVerifier
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token
 from shared.limits import Limiter
 from shared.observability.health import Health
 from shared.streaming.postgres_store import PostgresStore
 from shared.web import build_app
+
+_exporters = count()
 
 
 class Desk:
@@ -70,6 +78,24 @@ class Desk:
         (account,) = found["accounts"]
         return account
 
+    async def rows_of_csv(self, supplier_id: str = POWER.supplier_id) -> list[dict[str, str]]:
+        """All lines, asked for by somebody new: exports are few a minute."""
+        answer = await self.ask(f"receivables.csv?supplier_id={supplier_id}", subject=f"exporter {next(_exporters)}")
+        assert answer.status_code == 200, answer.text
+        return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+    async def receivables(self, limit: int, supplier_id: str = POWER.supplier_id) -> list[dict[str, Any]]:
+        """All accounts, by pages of `limit`."""
+        found: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            page = await self.read(f"receivables/accounts?supplier_id={supplier_id}&limit={limit}{after}")
+            found += page["accounts"]
+            assert len(page["accounts"]) <= limit
+            if page["next_after"] is None:
+                return found
+            after = f"&after={page['next_after']}"
+
 
 @asynccontextmanager
 async def serving(store: PostgresStore[Held], secrets: Path, redis_url: str, prefix: str) -> AsyncIterator[Desk]:
@@ -97,3 +123,15 @@ def problem(answer: httpx.Response, expected: int) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["content-type"]) == (expected, "application/problem+json"), body
     assert {"type", "title", "status", "detail"} <= set(body)
     return body
+
+
+def as_csv(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What the CSV says of these accounts."""
+    return [{name: "" if row[name] is None else str(row[name]) for name in COLUMNS} for row in rows]
+
+
+async def work(store: PostgresStore[Held], schema: str = SCHEMA) -> None:
+    """All that the days have brought."""
+    works = Clock(store.pool, schema, signer())
+    while await works.once():
+        pass

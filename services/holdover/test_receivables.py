@@ -1,40 +1,22 @@
 """Receivables over HTTP, on a real database: they add up, and agree with the bills of the log."""
 
 import asyncio
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
-from datetime import date, timedelta
+from collections.abc import AsyncIterator
+from datetime import date
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiokafka.structs import TopicPartition
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from starlette.types import Message
 
-from services.holdover.api_cases import Desk, problem, serving
-from services.holdover.app import MIGRATIONS
-from services.holdover.cases import FUND, POWER, TERMS, USCC, WATER, Logs, enterprise, signer
-from services.holdover.clock import Clock
-from services.holdover.domain.arrivals import BillIssued
-from services.holdover.domain.enterprise import Held
-from services.holdover.domain.facts import DAWN
-from services.holdover.domain.identity import Account, holdover_id
+from services.holdover.api_cases import Desk, as_csv, problem, serving, work
+from services.holdover.cases import FUND, POWER, USCC, WATER, Logs, enterprise
+from services.holdover.domain.identity import Account
 from services.holdover.life_cases import BEGINS
-from services.holdover.plain_reading import Reading, read
 from services.holdover.receivables_api import COLUMNS, CSV_AT_ONCE
 from services.holdover.store import receivables
-from services.holdover.store.rows import HoldoverRows
 from services.holdover.store.test_rows import Store, commit, story
-from services.holdover.test_any_order import ACCOUNTS, History, histories, seen_of
-from shared.contracts import topics
 from shared.snapshot import snapshot
-from shared.streaming.postgres_store import PostgresStore, connect, migrate
-from shared.streaming.records import Record
 
 pytestmark = pytest.mark.integration
 SUPPLIER = POWER.supplier_id
@@ -53,30 +35,6 @@ async def desk(store: Store, secrets: Path, redis_url: str) -> AsyncIterator[Des
 @pytest.fixture
 def logs() -> Logs:
     return Logs()
-
-
-def adds_up(row: dict[str, Any]) -> None:
-    assert row["open_fen"] == sum(row[name] for name in PARTS), row
-    assert row["deferred_fen"] - row["paid_fen"] == row["open_fen"] - row["surplus_fen"], row
-    assert all(row[name] >= 0 for name in SUMS), row
-
-
-async def rows_of_csv(desk: Desk, supplier_id: str = SUPPLIER) -> list[dict[str, str]]:
-    answer = await desk.ask(f"receivables.csv?supplier_id={supplier_id}", subject=f"exporter {next(_numbers)}")
-    assert answer.status_code == 200, answer.text
-    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
-
-
-async def pages(desk: Desk, limit: int, supplier_id: str = SUPPLIER) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after = ""
-    while True:
-        page = await desk.read(f"receivables/accounts?supplier_id={supplier_id}&limit={limit}{after}")
-        found += page["accounts"]
-        assert len(page["accounts"]) <= limit
-        if page["next_after"] is None:
-            return found
-        after = f"&after={page['next_after']}"
 
 
 async def test_a_story_in_sums(desk: Desk, store: Store, logs: Logs) -> None:
@@ -121,7 +79,7 @@ async def test_an_open_sum_by_the_day(
     # In grace the first instalment does not end the holdover: until then all of it is shown as it falls due.
     await commit(store, logs.day(day))
     assert (await desk.read(ASKED))["waiting"] == (day >= BEGINS)
-    await _work(store)
+    await work(store)
     found = await desk.read(ASKED)
     assert (found["as_of"], found["waiting"]) == (str(day), 0)
     assert tuple(found["totals"][0][name] for name in PARTS) == parts
@@ -144,7 +102,7 @@ async def test_what_was_taken_back_is_due_at_the_bills_own_dates(
     await commit(store, [*logs.day(date(2020, 2, 10)), logs.applied("a1"), logs.bill("b1", 540), logs.decided("a1")])
     await commit(store, [logs.bill("b2", 60, due_on=date(2020, 6, 30)), logs.paid("p1", "b1", 500, date(2020, 3, 1))])
     await commit(store, [logs.withdrawn("a1", date(2020, 2, 10)), *logs.day(day)])
-    await _work(store)
+    await work(store)
     (found,) = (await desk.read(ASKED))["totals"]
     assert tuple(found[name] for name in PARTS) == parts
     assert (found["open_fen"], found["ended_fen"], found["defaulted_fen"]) == (100, 100, 0)
@@ -165,7 +123,7 @@ async def test_partitions_reach_a_day_one_after_the_other(desk: Desk, store: Sto
     await commit(store, [later.known(date(2020, 2, 12)), later.passed_on(date(2020, 2, 11))])
     found = await desk.read(ASKED)
     assert (found["as_of"], found["as_of_latest"]) == ("2020-02-10", "2020-02-11")
-    assert [one["as_of"] for one in await pages(desk, 5)] == [
+    assert [one["as_of"] for one in await desk.receivables(5)] == [
         {USCC: "2020-02-10", other: "2020-02-11"}[uscc] for uscc in sorted([USCC, other])
     ]
 
@@ -180,15 +138,15 @@ async def test_pages_and_csv_have_every_account_once(desk: Desk, store: Store, l
         await commit(store, [logs.bill(f"g{number}", 10 * number, account=gas, uscc=uscc)])
     # No receivable: nothing was ever deferred.
     await commit(store, [logs.bill("x", 99, account=Account("water", SUPPLIER, "1"), uscc=enterprise(9))])
-    whole = await pages(desk, 1000)
+    whole = await desk.receivables(1000)
     assert len(whole) == 14
     assert [(one["account_no"], one["utility"], one["uscc"]) for one in whole] == sorted(
         (one["account_no"], one["utility"], one["uscc"]) for one in whole
     )
     for limit in (1, 2, 7, 13, 14):
-        assert await pages(desk, limit) == whole
-    lines = await rows_of_csv(desk)
-    assert lines == [{name: "" if one[name] is None else str(one[name]) for name in COLUMNS} for one in whole]
+        assert await desk.receivables(limit) == whole
+    lines = await desk.rows_of_csv()
+    assert lines == as_csv(whole)
     found = await desk.read(ASKED)
     assert [(one["utility"], one["accounts"], one["deferred_fen"]) for one in found["totals"]] == [
         ("electricity", 7, 28), ("gas", 7, 280),
@@ -206,7 +164,7 @@ async def test_a_name_is_never_a_formula(desk: Desk, store: Store, logs: Logs, b
     number = begins + 'HYPERLINK("x","y"),缓缴'
     account = Account("electricity", SUPPLIER, number)
     await commit(store, [logs.applied("a1"), logs.bill("b1", 5, account=account), logs.decided("a1")])
-    (line,) = await rows_of_csv(desk)
+    (line,) = await desk.rows_of_csv()
     assert line["account_no"] == f"'{number}"
     answer = await desk.ask(f"receivables.csv?supplier_id={SUPPLIER}")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
@@ -249,7 +207,7 @@ async def test_a_reader_that_goes_away_holds_nothing(desk: Desk, store: Store, l
                 await asyncio.Event().wait()
 
         await desk.export(SUPPLIER, reader, gone)
-    assert len(await rows_of_csv(desk)) == 1200
+    assert len(await desk.rows_of_csv()) == 1200
 
 
 async def test_slow_readers_never_take_the_connections_of_the_others(desk: Desk) -> None:
@@ -268,7 +226,7 @@ async def test_slow_readers_never_take_the_connections_of_the_others(desk: Desk)
     await desk.read(ASKED)
     may_end.set()
     await asyncio.gather(*reading)
-    assert await rows_of_csv(desk) == []
+    assert await desk.rows_of_csv() == []
 
 
 async def test_a_supplier_sees_its_own_receivables_only(desk: Desk, store: Store, logs: Logs) -> None:
@@ -292,8 +250,8 @@ async def test_a_supplier_nobody_knows_is_owed_nothing(desk: Desk) -> None:
     assert await desk.read("receivables?supplier_id=nobody") == {
         "supplier_id": "nobody", "as_of": None, "as_of_latest": None, "waiting": 0, "totals": [], "left_out": [],
     }  # fmt: skip
-    assert await pages(desk, 10, "nobody") == []
-    assert await rows_of_csv(desk, "nobody") == []
+    assert await desk.receivables(10, "nobody") == []
+    assert await desk.rows_of_csv("nobody") == []
 
 
 async def test_exports_are_limited(desk: Desk) -> None:
@@ -302,106 +260,3 @@ async def test_exports_are_limited(desk: Desk) -> None:
     answer = await desk.ask(asked, subject="eager")
     problem(answer, 429)
     assert int(answer.headers["retry-after"]) >= 1
-
-
-async def _work(store: Store) -> None:
-    works = Clock(store.pool, "holdover", signer())
-    while await works.once():
-        pass
-
-
-def expected(reading: Reading, bills: Iterable[BillIssued], day: date) -> dict[str, int]:
-    """What the account owes, by the plain reading of the rules: nothing of the service's own reckoning."""
-    paid_fen = reading.lowered_fen + reading.repaid_fen
-    open_fen = max(0, reading.bills_fen - paid_fen)
-    due_fen = overdue_fen = 0
-    if reading.state in ("repaying", "completed", "defaulted"):
-        for pile in reading.instalments:
-            rest = pile.amount_fen - pile.paid_fen
-            if pile.due_on < day:
-                overdue_fen += rest
-            elif pile.due_on - timedelta(days=TERMS.remind_days) <= day:
-                due_fen += rest
-    elif reading.state != "open":
-        left = paid_fen
-        for bill in sorted(bills, key=lambda one: one.due_on):
-            rest = bill.amount_fen - min(left, bill.amount_fen)
-            left -= min(left, bill.amount_fen)
-            overdue_fen += rest if bill.due_on < day else 0
-            due_fen += rest if bill.due_on == day else 0
-    return {
-        "deferred_fen": reading.bills_fen,
-        "paid_fen": paid_fen,
-        "open_fen": open_fen,
-        "not_yet_due_fen": open_fen - due_fen - overdue_fen,
-        "due_fen": due_fen,
-        "overdue_fen": overdue_fen,
-        "surplus_fen": max(0, paid_fen - reading.bills_fen),
-    }
-
-
-def elsewhere(record: Record, partition: int) -> Record:
-    """The same enterprise's record as another's, in a partition of its own, with one supplier for all its dues."""
-    swap = {USCC: enterprise(partition), WATER.supplier_id: SUPPLIER, FUND.supplier_id: SUPPLIER}
-    key, value = (record.key or b"").decode(), (record.value or b"").decode()
-    for old, new in swap.items():
-        key, value = key.replace(old, new), value.replace(old, new)
-    return replace(record, partition=partition, key=key.encode(), value=value.encode())
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(histories(), min_size=8, max_size=8))
-async def test_receivables_agree_with_the_bills_of_the_log(
-    database: str, secrets: Path, redis_url: str, histories: list[History]
-) -> None:
-    schema = f"holdover_{next(_numbers)}"
-    await migrate(database, schema, MIGRATIONS)
-    async with connect(database, schema) as pool:
-        store: Store = PostgresStore[Held](pool, schema, HoldoverRows())
-        for partition, history in enumerate(histories):
-            for topic in (topics.FACTS, topics.DECISIONS):
-                assert await store.restart(TopicPartition(topic, partition), 0, None)
-            for log in (history.logs.facts, history.logs.decisions):
-                await commit(store, [elsewhere(record, partition) for record in log])
-        works = Clock(pool, schema, signer())
-        while await works.once():
-            pass
-        async with serving(store, secrets, redis_url, schema) as desk:
-            found = await desk.read(ASKED)
-            accounts = {one["holdover_id"]: one for one in await pages(desk, 3)}
-            lines = await rows_of_csv(desk)
-    _agree(histories, found, accounts)
-    assert lines == [
-        {name: "" if one[name] is None else str(one[name]) for name in COLUMNS} for one in accounts.values()
-    ]
-
-
-def _agree(histories: list[History], found: dict[str, Any], accounts: dict[str, dict[str, Any]]) -> None:
-    of_log = dict.fromkeys((one.utility for one in ACCOUNTS), 0)
-    for partition, history in enumerate(histories):
-        seen = seen_of(history.logs)
-        latest = {one.fact.bill_id: one.fact for one in seen if isinstance(one.fact, BillIssued)}
-        for account in ACCOUNTS:
-            bills = [bill for bill in latest.values() if bill.account == account]
-            of_log[account.utility] += sum(bill.amount_fen for bill in bills)
-            reading = read(seen, account, history.last_day)
-            covered = [bill for bill in bills if bill.bill_id in reading.net_fen]
-            identity = holdover_id(enterprise(partition), account._replace(supplier_id=SUPPLIER))
-            sums = expected(reading, covered, history.last_day)
-            if identity in accounts:
-                adds_up(accounts[identity])
-                assert {name: accounts[identity][name] for name in SUMS} == sums
-                assert accounts[identity]["as_of"] == (None if history.last_day == DAWN else str(history.last_day))
-            else:
-                assert not any(sums.values())
-    for total in found["totals"]:
-        adds_up(total)
-        mine = [one for one in accounts.values() if one["utility"] == total["utility"]]
-        assert (total["accounts"], total["enterprises"]) == (len(mine), len({one["uscc"] for one in mine}))
-        assert {name: total[name] for name in SUMS} == {name: sum(one[name] for one in mine) for name in SUMS}
-    accounted = dict.fromkeys(of_log, 0)
-    for total in found["totals"]:
-        accounted[total["utility"]] += total["deferred_fen"]
-    for rest in found["left_out"]:
-        accounted[rest["utility"]] += rest["amount_fen"]
-    assert accounted == of_log
