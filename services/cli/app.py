@@ -29,7 +29,7 @@ COMMANDS = {
     ),
     "export": ("export", "Write the ledger to a file that hledger or beancount checks, or as CSV."),
     "ledger": ("ledger", "Check the ledger's exports."),
-    "holdover": ("holdover", "Check orders to keep a supply on."),
+    "holdover": ("holdover", "Check orders to keep a supply on, and see what suppliers are owed."),
     "day": ("operate", "Start a day: what is due up to it happens."),
     "token": ("operate", "Print a bearer token of the local stack's development issuer."),
     "policy": ("policy", "Check, test, compare and activate policy packs."),
