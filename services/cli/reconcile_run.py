@@ -36,9 +36,10 @@ from services.cli.reconcile_rows import (
     Said,
     Seen,
     Told,
+    read_rows,
 )  # fmt: skip
 from services.cli.reconcile_sentences import Listing, differ
-from services.cli.reconcile_services import Entry, Page, Services
+from services.cli.reconcile_services import Asking, Entry, Page, Services
 from services.cli.reconcile_totals import Equation, equations
 from services.payments.store.books import EnterpriseBooks
 from shared.contracts.topics import COMMANDS, DECISIONS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS
@@ -72,16 +73,16 @@ def reconciled(
 
     `patience`: seconds to wait for what was there at the start to come through, before it counts as a difference.
     """
-    services = Services(found)
+    asking = Asking(found)
     try:
         with tempfile.TemporaryDirectory(prefix="relief-reconcile-") as directory:
-            work = _Work(found, services, Path(directory), patience, phase)
+            work = _Work(found, Services(asking), Path(directory), patience, phase)
             try:
                 yield work.report()
             finally:
                 work.close()
     finally:
-        services.close()
+        asking.close()
 
 
 class _Work:
@@ -91,7 +92,7 @@ class _Work:
         self._read_to = {log: begin for log, (begin, _) in spans.items()}
         self._ends = {log: end for log, (_, end) in spans.items()}
         # Payments holds about as many rows as were decided, and the ledger as many as were told.
-        self._buckets = Buckets(directory, 2 * sum(end - begin for begin, end in spans.values()))
+        self._buckets = Buckets(directory, 2 * sum(end - begin for begin, end in spans.values()), read_rows)
         self._owners, self._legs, self._listing = Owners(directory), Legs(), Listing(directory)
         self._rows = Rows(self._legs)
         self._looks: list[Places] = []

@@ -1,7 +1,6 @@
 """Whole enterprises by the page, on real tables."""
 
 from collections.abc import AsyncIterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
