@@ -40,6 +40,8 @@ class OrderBooked:
 class AccountBooked:
     """One supplier account. `events`: how many were told of it, by the state that the service works on."""
 
+    events: int
+    order: OrderBooked | None
     holdover_id: str
     utility: str
     supplier_id: str
@@ -53,8 +55,6 @@ class AccountBooked:
     open_fen: int
     surplus_fen: int
     instalments: int
-    events: int
-    order: OrderBooked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,8 @@ async def books(db: Connection, enterprises: Sequence[str]) -> list[EnterpriseBo
     for uscc, stored in await (await db.execute(_STATES, wanted)).fetchall():
         events |= {holdover: told.events for holdover, told in unpack(uscc, stored).told.items()}
     for uscc, *row in await (await db.execute(_ACCOUNTS, wanted)).fetchall():
-        *of, order_id, from_on, until_on, signature = row
-        order = None if order_id is None else OrderBooked(order_id, from_on, until_on, signature)
-        found[uscc].accounts.append(AccountBooked(*of, events.get(of[0], 0), order))
+        order = None if row[-1] is None else OrderBooked(*row[-4:])
+        found[uscc].accounts.append(AccountBooked(events.get(row[0], 0), order, *row[:-4]))
     for uscc, *row in await (await db.execute(_BILLS, wanted)).fetchall():
         found[uscc].bills.append(BillBooked(*row))
     for uscc, *row in await (await db.execute(_PAYMENTS, wanted)).fetchall():
