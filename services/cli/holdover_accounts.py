@@ -31,7 +31,7 @@ def compare_accounts(books: Books, known: Known, verdict: Verdict) -> None:
         derived = holdover_of(books.uscc, account.utility, account.supplier_id, account.account_no)
         if identity not in known.accounts or identity != derived:
             verdict.differences.append(differ("account_unknown", books.uscc, name, 0, account.open_fen, identity))
-        _compare_grant(books, account, known, verdict)
+        _compare_grant(books, account, verdict)
         _compare_sums(books, account, known, verdict)
         _compare_plan(books, account, plans[identity], verdict)
         _compare_protection(books, account, verdict)
@@ -61,15 +61,15 @@ def _own(books: Books, account: AccountBooked) -> list[BillBooked]:
     return [one for one in books.held.bills if one.holdover_id == account.holdover_id and one.left_out is None]
 
 
-def _compare_grant(books: Books, account: AccountBooked, known: Known, verdict: Verdict) -> None:
-    granted, by = known.granted(account.utility), account.application_id
+def _compare_grant(books: Books, account: AccountBooked, verdict: Verdict) -> None:
+    granted, by = books.granted(account.utility), account.application_id
     if by is None and granted:
         should = f"application {min(granted)} is granted for this due"
     elif by is not None and by not in granted:
         should = "no such application is granted for this due"
     elif by is None and account.state in _BY_GRANT:
         should = "no application is granted for this due"
-    elif (account.state == "none") == known.asked(account.utility):
+    elif (account.state == "none") == books.asked(account.utility):
         should = "an application asks for it" if account.state == "none" else "no application asks for it"
     else:
         return

@@ -20,7 +20,7 @@ from services.cli.holdover_rows import (
     WithdrawnFact,
 )  # fmt: skip
 from services.cli.reconcile_sentences import Difference
-from services.holdover.store.books import AccountBooked, EnterpriseBooks
+from services.holdover.store.books import AccountBooked, ApplicationBooked, EnterpriseBooks
 
 Places = Mapping[TopicPartition, int]  # next offsets
 F = TypeVar("F", BillFact, PaymentFact, AppliedFact, WithdrawnFact, RequestFact, Ruled)
@@ -92,6 +92,17 @@ class Books:
     def accounts(self) -> dict[str, AccountBooked]:
         return {one.holdover_id: one for one in self.held.accounts}
 
+    def granted(self, utility: str) -> set[str]:
+        """The applications that ask to defer this due, and are granted to holdover."""
+        return {one.application_id for one in self._asking(utility) if one.outcome == "granted"}
+
+    def asked(self, utility: str) -> bool:
+        """Whether any application asks to defer this due."""
+        return bool(self._asking(utility))
+
+    def _asking(self, utility: str) -> list[ApplicationBooked]:
+        return [one for one in self.held.applications if utility in (one.utilities or ())]
+
     def of_kind(self, kind: type[F]) -> list[F]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
@@ -117,18 +128,6 @@ class Known:
     ruled: dict[str, Ruled] = field(default_factory=dict)
     # Every account that a version of a bill, or a request, has named.
     accounts: frozenset[str] = frozenset()
-
-    def granted(self, utility: str) -> set[str]:
-        """The applications that ask to defer this due, and were granted."""
-        return {
-            identity
-            for identity, one in self.applied.items()
-            if utility in one.utilities and identity in self.ruled and self.ruled[identity].outcome == "granted"
-        }
-
-    def asked(self, utility: str) -> bool:
-        """Whether any application asks to defer this due."""
-        return any(utility in one.utilities for one in self.applied.values())
 
     def paid_fen(self, bill_id: str) -> int:
         return sum(one.amount_fen for one in self.payments.values() if one.bill_id == bill_id)

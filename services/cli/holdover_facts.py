@@ -15,7 +15,7 @@ from services.cli.holdover_rows import (
 )  # fmt: skip
 from services.cli.holdover_sentences import differ
 from services.cli.reconcile_sentences import Difference
-from services.holdover.store.books import ApplicationBooked, BillBooked, PaymentBooked
+from services.holdover.store.books import AnswerBooked, ApplicationBooked, BillBooked, PaymentBooked
 
 
 def take(books: Books, view: View, verdict: Verdict) -> Known:
@@ -53,18 +53,16 @@ def compare_facts(books: Books, known: Known, view: View, verdict: Verdict) -> N
     for bill_id in sorted(known.bills.keys() | held.keys()):
         _count_bill(books, known.bills.get(bill_id), held.get(bill_id), verdict)
     for bill_id in sorted(known.bills.keys() & held.keys()):
-        _compare_bill(known.bills[bill_id], held[bill_id], known, verdict)
+        _compare_bill(books, known.bills[bill_id], held[bill_id], known, verdict)
     payments = {one.payment_id: _payment(one) for one in books.held.payments}
     _compare("payment", books, known.payments, payments, view, verdict)
     _count_payments(books, known, verdict)
     applications = books.held.applications
     applied = {one.application_id: _applied(one) for one in applications if one.utilities is not None}
     _compare("application", books, known.applied, applied, view, verdict)
-    withdrawn = {
-        one.application_id: (one.withdrawn_on.isoformat(),) for one in applications if one.withdrawn_on is not None
-    }
+    withdrawn = {one.application_id: _withdrawn(one) for one in applications if one.withdrawn_on is not None}
     _compare("the withdrawal of application", books, known.withdrawn, withdrawn, view, verdict)
-    asked = {one.request_id: (one.holdover_id, one.requested_on.isoformat()) for one in books.held.answers}
+    asked = {one.request_id: _request(one) for one in books.held.answers}
     _compare("request", books, known.requests, asked, view, verdict)
 
 
@@ -74,7 +72,7 @@ def compare_decisions(books: Books, known: Known, view: View, verdict: Verdict) 
     for identity in sorted(known.ruled.keys() | held.keys()):
         ruled, outcome = known.ruled.get(identity), held.get(identity, "undecided")
         verdict.counts["application", "", outcome] += 1
-        if outcome in ("undecided", "pending"):
+        if outcome in ("undecided", "pending") and identity not in known.withdrawn:
             verdict.explain(outcome, 0)
         if ruled is None:
             if outcome != "undecided":
@@ -102,9 +100,9 @@ def _compare(
             verdict.differences.append(_of_fact("fact_differs", fact, fact.fen, 0, accepted=accepted, held=found))
 
 
-def _compare_bill(fact: BillFact, held: BillBooked, known: Known, verdict: Verdict) -> None:
+def _compare_bill(books: Books, fact: BillFact, held: BillBooked, known: Known, verdict: Verdict) -> None:
     """What is paid of it, and why it is left out. Whether its due date is in the window is for the policy pack to say;
-    all else follows from bill and decisions.
+    all else follows from the bill and the applications.
     """
     paid_fen = known.paid_fen(fact.bill_id)
     if held.paid_fen != paid_fen:
@@ -114,14 +112,17 @@ def _compare_bill(fact: BillFact, held: BillBooked, known: Known, verdict: Verdi
         )
     if not fact.production_use:
         should: tuple[str | None, ...] = ("not_production",)
-    elif not known.granted(fact.utility):
+    elif not books.granted(fact.utility):
         should = ("no_grant",)
     else:
         should = (None, "outside_window")
     if held.left_out not in should:
-        accepted = " or ".join(one or "deferred" for one in should)
-        found = held.left_out or "deferred"
-        verdict.differences.append(_of_fact("fact_differs", fact, fact.fen, 0, accepted=accepted, held=found))
+        verdict.differences.append(
+            differ(
+                "reason_differs", fact.uscc, fact.key, fact.fen, held.amount_fen, fact.bill_id, bill=fact.bill_id,
+                held=(held.left_out or "deferred"), should=" or ".join(one or "deferred" for one in should),
+            )
+        )  # fmt: skip
 
 
 def _count_bill(books: Books, fact: BillFact | None, held: BillBooked | None, verdict: Verdict) -> None:
@@ -190,23 +191,32 @@ def _outcomes(books: Books) -> dict[str, str]:
 
 
 def _bill(held: BillBooked) -> Content:
-    return (
-        held.version, held.holdover_id, held.period, held.due_on.isoformat(), held.amount_fen, held.production_use
-    )  # fmt: skip
+    return {
+        "version": held.version, "holdover": held.holdover_id, "period": held.period,
+        "due_on": held.due_on.isoformat(), "amount_fen": held.amount_fen, "production_use": held.production_use,
+    }  # fmt: skip
 
 
 def _payment(held: PaymentBooked) -> Content:
-    return held.bill_id, held.amount_fen, held.paid_on.isoformat()
+    return {"bill": held.bill_id, "amount_fen": held.amount_fen, "paid_on": held.paid_on.isoformat()}
 
 
 def _applied(held: ApplicationBooked) -> Content:
-    return tuple(held.utilities or ()), str(held.submitted_on)
+    return {"utilities": tuple(held.utilities or ()), "submitted_on": str(held.submitted_on)}
+
+
+def _withdrawn(held: ApplicationBooked) -> Content:
+    return {"submitted_on": str(held.withdrawn_on)}
+
+
+def _request(held: AnswerBooked) -> Content:
+    return {"holdover": held.holdover_id, "requested_on": held.requested_on.isoformat()}
 
 
 def _apart(accepted: Content, held: Content) -> tuple[str, str]:
-    """Only what differs, as it is written."""
-    pairs = [(one, other) for one, other in zip(accepted, held, strict=True) if one != other]
-    return ", ".join(str(one) for one, _ in pairs), ", ".join(str(other) for _, other in pairs)
+    """Only what differs."""
+    names = [name for name in accepted if accepted[name] != held[name]]
+    return ", ".join(f"{one} {accepted[one]}" for one in names), ", ".join(f"{one} {held[one]}" for one in names)
 
 
 def _name(fact: Fact) -> str:

@@ -1,5 +1,6 @@
 """What the logs and holdover say of dues deferred, in rows that are small enough for a region to lie on disk."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -10,8 +11,8 @@ from services.holdover.store.books import EnterpriseBooks
 from shared.contracts.topics import DECISIONS, FACTS
 from shared.ids import derived
 
-# What has to be the same in the log and in the books, field by field.
-Content = tuple[object, ...]
+# What has to be the same in the log and in the books, by name.
+Content = Mapping[str, object]
 
 
 class OfAccount(Protocol):
@@ -86,7 +87,10 @@ class BillFact(_Record, tag=1, frozen=True, array_like=True, gc=False):
 
     @property
     def content(self) -> Content:
-        return (self.version, self.holdover_id, self.period, self.due_on, self.amount_fen, self.production_use)
+        return {
+            "version": self.version, "holdover": self.holdover_id, "period": self.period, "due_on": self.due_on,
+            "amount_fen": self.amount_fen, "production_use": self.production_use,
+        }  # fmt: skip
 
 
 class PaymentFact(_Record, tag=2, frozen=True, array_like=True, gc=False):
@@ -116,7 +120,7 @@ class PaymentFact(_Record, tag=2, frozen=True, array_like=True, gc=False):
 
     @property
     def content(self) -> Content:
-        return (self.bill_id, self.amount_fen, self.paid_on)
+        return {"bill": self.bill_id, "amount_fen": self.amount_fen, "paid_on": self.paid_on}
 
 
 class AppliedFact(_Record, tag=3, frozen=True, array_like=True, gc=False):
@@ -138,7 +142,7 @@ class AppliedFact(_Record, tag=3, frozen=True, array_like=True, gc=False):
 
     @property
     def content(self) -> Content:
-        return (self.utilities, self.submitted_on)
+        return {"utilities": self.utilities, "submitted_on": self.submitted_on}
 
 
 class WithdrawnFact(_Record, tag=4, frozen=True, array_like=True, gc=False):
@@ -159,7 +163,7 @@ class WithdrawnFact(_Record, tag=4, frozen=True, array_like=True, gc=False):
 
     @property
     def content(self) -> Content:
-        return (self.submitted_on,)
+        return {"submitted_on": self.submitted_on}
 
 
 class RequestFact(_Record, tag=5, frozen=True, array_like=True, gc=False):
@@ -189,7 +193,7 @@ class RequestFact(_Record, tag=5, frozen=True, array_like=True, gc=False):
 
     @property
     def content(self) -> Content:
-        return (self.holdover_id, self.requested_on)
+        return {"holdover": self.holdover_id, "requested_on": self.requested_on}
 
 
 class Ruled(_Record, tag=6, frozen=True, array_like=True, gc=False):
@@ -217,7 +221,7 @@ class Ruled(_Record, tag=6, frozen=True, array_like=True, gc=False):
 
     @property
     def content(self) -> Content:
-        return (self.outcome,)
+        return {"outcome": self.outcome}
 
     @property
     def log(self) -> TopicPartition:

@@ -26,8 +26,9 @@ SENTENCES: Final = {
     ),
     "fact_unknown": f"holdover holds {{what}}, and relief.facts.v1 has no such record. {_CUT}",
     "fact_differs": (
-        "{what} was accepted as {accepted} (offset {offset} of {log}), and holdover holds it as {held}. " + _CHANGED
+        "{what} was accepted with {accepted} (offset {offset} of {log}), and holdover holds it with {held}. " + _CHANGED
     ),
+    "reason_differs": f"bill {{bill}} is held as {{held}}, and should be {{should}}. {_CHANGED}",
     "fact_contradicts": (
         "{what} is in {log} twice with different content (the second at offset {offset}). Holdover stops at it: find "
         "out what made intake accept both."

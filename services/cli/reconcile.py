@@ -1,4 +1,4 @@
-"""`relief reconcile`: the same money five times: decided, held, told, posted, and said by the bank; and dues deferred."""
+"""`relief reconcile`: the same money five times: decided, held, told, posted, and said by the bank; and dues."""
 
 import json
 import sys
