@@ -97,6 +97,8 @@ def _compare_sums(books: Books, account: AccountBooked, known: Known, verdict: V
             (of, "paid_on_deferred"): paid_fen,
         }
     )
+    supplier = of, account.supplier_id
+    verdict.suppliers.update({(*supplier, "open"): account.open_fen, (*supplier, "surplus"): account.surplus_fen})
     if account.surplus_fen:
         verdict.explain("surplus", account.surplus_fen)
     pairs = {

@@ -48,12 +48,14 @@ class View:
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found. `sums`: fen by (utility, term); `counts`: how many there are of (what, of which, how it stands);
-    `explained`: [number, fen] by reason, which may wait for good reason; `events`: by kind, each id once.
+    """What was found. `sums`: fen by (utility, term); `suppliers`: by (utility, supplier, term); `counts`: numbers by
+    (what, of which, how it stands); `explained`: [number, fen] by reason, which may wait for good reason; `events`: by
+    kind, each id once.
     """
 
     differences: list[Difference] = field(default_factory=list)
     sums: Counter[tuple[str, str]] = field(default_factory=Counter)
+    suppliers: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     explained: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     events: Counter[str] = field(default_factory=Counter)
@@ -67,6 +69,7 @@ class Verdict:
     def add(self, other: "Verdict") -> None:
         """All but its differences."""
         self.sums.update(other.sums)
+        self.suppliers.update(other.suppliers)
         self.counts.update(other.counts)
         self.events.update(other.events)
         self.repeats += other.repeats

@@ -128,11 +128,14 @@ def _compare_bill(books: Books, fact: BillFact, held: BillBooked, known: Known, 
 def _count_bill(books: Books, fact: BillFact | None, held: BillBooked | None, verdict: Verdict) -> None:
     if fact is not None:
         verdict.sums[fact.utility, "accepted"] += fact.amount_fen
+        verdict.suppliers[fact.utility, fact.supplier_id, "accepted"] += fact.amount_fen
         verdict.counts["bill", fact.utility, "accepted"] += 1
     if held is not None:
         account = books.accounts.get(held.holdover_id)
         of, where = "?" if account is None else account.utility, held.left_out or "deferred"
         verdict.sums[of, where] += held.amount_fen
+        if account is not None:
+            verdict.suppliers[of, account.supplier_id, where] += held.amount_fen
         verdict.counts["bill", of, where] += 1
 
 

@@ -22,6 +22,7 @@ def holdovers_as_document(found: Holdovers) -> dict[str, Any]:
         "looked_at_again": found.again,
         "moving": found.moving,
         "bills": list(_bills(found)),
+        "suppliers": list(_suppliers(found)),
         "accounts": _counted(found, "account", "state"),
         "applications": [
             {"outcome": one["outcome"], "count": one["count"]} for one in _counted(found, "application", "outcome")
@@ -66,6 +67,14 @@ def _bills(found: Holdovers) -> Iterator[dict[str, Any]]:
     for due in sorted({equation.measure for equation in found.equations}):
         sums = {f"{term}_fen": verdict.sums[due, term] for term in ("accepted", *_STANDING)}
         yield {"utility": due, "accepted": verdict.counts["bill", due, "accepted"], **sums}
+
+
+def _suppliers(found: Holdovers) -> Iterator[dict[str, Any]]:
+    """Each supplier's receivables: what it sent and was accepted, what became of it, and what is owed to it by now."""
+    sums = found.verdict.suppliers
+    for due, supplier in sorted({(due, supplier) for due, supplier, _ in sums}):
+        terms = {f"{term}_fen": sums[due, supplier, term] for term in ("accepted", *_STANDING, "open", "surplus")}
+        yield {"utility": due, "supplier_id": supplier, **terms}
 
 
 def _counted(found: Holdovers, what: str, how: str) -> list[dict[str, Any]]:

@@ -229,8 +229,8 @@ def allowed_under_order(world: World) -> tuple[Rows, View]:
 
 
 SAID: list[tuple[Callable[[World], tuple[Rows, View]], str, set[str]]] = [
-    (fact_not_taken, "bill b9 of 61 fen was accepted, and holdover has not taken it yet (offset 22 of relief.facts.v1/3; "
-     "it stands at 22).", set()),
+    (fact_not_taken, "bill b9 of 61 fen was accepted, and holdover has not taken it yet (offset 22 of "
+     "relief.facts.v1/3; it stands at 22).", set()),
     (fact_lost, "payment p9 of 5 fen was accepted, and holdover has passed it (offset 15 of relief.facts.v1/3", set()),
     (fact_unknown, "holdover holds payment p9, and relief.facts.v1 has no such record.", set()),
     (fact_differs, "bill b3 of 30 fen was accepted with amount_fen 30 (offset 9 of relief.facts.v1/3), and holdover "
