@@ -29,6 +29,7 @@ from services.cli.reconcile_sentences import Listing
 from services.cli.reconcile_totals import Equation
 from services.holdover.store.books import EnterpriseBooks
 from shared.contracts.topics import DECISIONS, FACTS, ORDERS
+from shared.uscc import is_valid
 
 POLL_SECONDS = 0.2
 # Rows that the logs of a region come to, for each of their records: most are about other measures.
@@ -90,7 +91,8 @@ class HoldoverWork:
     def _look_again(self, suspects: set[str], verdict: Verdict) -> set[str]:
         """Add what is found of the suspects, and give those that moved meanwhile."""
         self._phase(f"looking again at the holdovers of {len(suspects):,} enterprises")
-        named = sorted(suspects)
+        # Nobody but another writer names what is no code; holdover has no books of it.
+        named = sorted(uscc for uscc in suspects if is_valid(uscc))
         self._wait(self._has_read_all)
         before = {uscc: digest for page in self._books.named(named) for uscc, digest in self._look(page)}
         told = self._told

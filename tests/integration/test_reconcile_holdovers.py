@@ -37,6 +37,7 @@ DEFERRED, REPAYING, DEFAULTED, COMPLETED, WITHDRAWN, UNGRANTED, WAITING = LIVES 
     PLAN_CHANGED, UNTOLD, ALLOWED,
 ) = DAMAGED = [_fresh() for _ in range(12)]  # fmt: skip
 NOT_TAKEN = _fresh(stopped=True)
+NOBODY = "no code of anybody"
 STREAMED = [_fresh() for _ in range(12)]
 
 
@@ -149,7 +150,8 @@ def damage(dues: Dues) -> None:
         f"UPDATE application SET outcome = 'denied' WHERE uscc = '{RULED}'",
         f"UPDATE instalment SET amount_fen = amount_fen + 1 WHERE uscc = '{PLAN_CHANGED}' AND number = 3",
     )
-    _allow(dues)
+    _allow(dues, ALLOWED)
+    _allow(dues, NOBODY)
     dues.money.publish([Output(FACTS, STOPPED, b"?", b"not a fact")])
     dues.bill(NOT_TAKEN, 1010, version=2)
     dues.flush()
@@ -157,19 +159,19 @@ def damage(dues: Dues) -> None:
     dues.running.settle("intake")
 
 
-def _allow(dues: Dues) -> None:
+def _allow(dues: Dues, uscc: str) -> None:
     """Somebody else tells the supplier of a protected account that it may cut the supply."""
-    account = Account("electricity", SUPPLIER, f"account-{ALLOWED}")
+    account = Account("electricity", SUPPLIER, f"account-{uscc}")
     data = {
-        "origin": {"topic": "elsewhere", "partition": 0, "offset": 1, "index": 0}, "uscc": ALLOWED,
-        "holdover_id": holdover_id(ALLOWED, account), **account._asdict(), "on": "2020-08-20", "request_id": "r",
+        "origin": {"topic": "elsewhere", "partition": 0, "offset": 1, "index": 0}, "uscc": uscc,
+        "holdover_id": holdover_id(uscc, account), **account._asdict(), "on": "2020-08-20", "request_id": "r",
         "order_id": None, "reason": "no reason",
     }  # fmt: skip
     event = {
-        "specversion": "1.0", "id": "a" * 32, "source": "/elsewhere", "subject": ALLOWED,
+        "specversion": "1.0", "id": "a" * 32, "source": "/elsewhere", "subject": uscc,
         "type": "relief.holdover.disconnection_allowed.v1", "time": "2020-08-20T09:00:00+08:00", "data": data,
     }  # fmt: skip
-    dues.money.publish([Output(ORDERS, home(ALLOWED), ALLOWED.encode(), json.dumps(event).encode())])
+    dues.money.publish([Output(ORDERS, home(uscc), uscc.encode(), json.dumps(event).encode())])
 
 
 def of(report: tuple[int, Any], uscc: str) -> dict[str, str]:
@@ -219,6 +221,7 @@ DAMAGE: list[tuple[str, set[str], str, str]] = [
     (PLAN_CHANGED, {"instalments_do_not_add_up"}, "instalments_do_not_add_up", "900 fen are to be repaid, 901 are"),
     (UNTOLD, {"order_missing"}, "order_missing", "though all was published"),
     (ALLOWED, {"order_unexpected", "allowed_under_order"}, "allowed_under_order", "request r was told as allowed"),
+    (NOBODY, {"order_unexpected"}, "order_unexpected", "is none that holdover has told of this account"),
     (NOT_TAKEN, {"fact_not_taken"}, "fact_not_taken", "of 1010 fen was accepted, and holdover has not taken it yet"),
     ("?", {"unreadable"}, "unreadable", "cannot be read"),
 ]  # fmt: skip
