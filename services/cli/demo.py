@@ -19,6 +19,7 @@ from rich.table import Table
 from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
 from services.cli.demo_money import PATIENCE_DAYS, Office, days_after
+from services.cli.demo_utilities import Held, Suppliers, days_that_matter, print_held
 from services.cli.draining import drained
 from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
 from services.cli.log import read, send
@@ -51,12 +52,13 @@ class Outcome:
     rejected: Counter[str]
     expected_rejected: dict[str, int]
     accounts: list[dict[str, Any]]
+    held: Held
     records: int
     seconds: float
 
     @property
     def holds(self) -> bool:
-        return self.report.holds and dict(self.rejected) == self.expected_rejected
+        return self.report.holds and self.held.holds and dict(self.rejected) == self.expected_rejected
 
 
 def register(app: typer.Typer) -> None:
@@ -128,8 +130,10 @@ def _run(found: Installation, state: Path, enterprises: int, seed: int, reportin
         started = time.monotonic()
         office = Office(found, state, seed)
         office.open()
+        suppliers = Suppliers(found, seed)
+        suppliers.know(directory, manifest)
         sent = run(_stream(found, directory, manifest, office))
-        _go_on_until_paid(found, office)
+        sent += _go_on(found, office, suppliers)
         seconds = time.monotonic() - started
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -137,22 +141,34 @@ def _run(found: Installation, state: Path, enterprises: int, seed: int, reportin
         report = reporting.enter_context(reconciled(found))
         rejected = run(_rejected(found))
     accounts = found.get("ledger", "/v1/trial-balance")["accounts"]
+    held = suppliers.held()
     expected = dict(sorted(manifest.rejected.items()))
-    return Outcome(report, rejected, expected, accounts, sent, seconds)
+    return Outcome(report, rejected, expected, accounts, held, sent, seconds)
 
 
-def _go_on_until_paid(found: Installation, office: Office) -> None:
-    """Days without anything new, until the bank has answered for every payment."""
-    with bar("paying") as progress:
-        for number, day in enumerate(days_after(LAST_DAY)):
-            progress.update(progress.task_ids[0], description=f"paying, {day}")
+def _go_on(found: Installation, office: Office, suppliers: Suppliers) -> int:
+    """Until the bank has answered for every payment, and the deferred sums are repaid or in default; records sent."""
+    paying, repaying = days_after(LAST_DAY), days_that_matter(LAST_DAY)
+    sent = 0
+    suppliers.read()
+    with bar("paying and repaying") as progress:
+        for day in sorted({*paying, *repaying}):
+            if day not in paying and day not in repaying:
+                continue
+            progress.update(progress.task_ids[0], description=f"paying and repaying, {day}")
+            if day in repaying:
+                sent += suppliers.send(day)
             run(operate(found.kafka, [day_started(day, datetime.now(SHANGHAI))]))
             run(drained(found))
-            if number >= PATIENCE_DAYS:
-                office.break_silence(day)
-            office.day(day)
-            if office.under_way() == 0:
-                return
+            if day in repaying:
+                suppliers.read()
+            if day in paying:
+                if day >= paying[PATIENCE_DAYS]:
+                    office.break_silence(day)
+                office.day(day)
+                if office.under_way() == 0:
+                    paying = []
+    return sent
 
 
 async def _stream(found: Installation, directory: Path, manifest: Manifest, office: Office) -> int:
@@ -214,12 +230,13 @@ def _print(outcome: Outcome, as_json: bool) -> None:
             "rejected": dict(sorted(outcome.rejected.items())),
             "corrupted": outcome.expected_rejected,
             "accounts": outcome.accounts,
+            "holdovers": outcome.held.as_document(),
         }
         print_with_differences(document, outcome.report.differences)
         return
     out.print(
         f"{outcome.records:,} records in {timedelta(seconds=round(outcome.seconds))}, {rate:,.0f} a second, "
-        "with a stop at each month's end."
+        "with a stop at each month's end and each day of repayment."
     )
     table = Table("account", "debit CNY", "credit CNY", "balance CNY", title="Ledger")
     for account in outcome.accounts:
@@ -232,4 +249,5 @@ def _print(outcome: Outcome, as_json: bool) -> None:
     out.print(table)
     if dict(outcome.rejected) != outcome.expected_rejected:
         out.print("Rejected and corrupted records differ.", style="bold red")
+    print_held(outcome.held)
     print_report(outcome.report)

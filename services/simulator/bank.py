@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from services.simulator.bank_behaviour import FLAWLESS, REASONS, Behaviour, chances, fate, name
+from services.simulator.bank_behaviour import FLAWLESS, REASONS, Behaviour, fate
 from services.simulator.bank_files import (
     STATUS_VERSIONS,
     Batch,
@@ -23,6 +23,7 @@ from services.simulator.bank_files import (
     status_report,
 )
 from services.simulator.bank_post import Post
+from services.simulator.drawing import chances, name
 
 __all__ = ["FLAWLESS", "Bank", "Behaviour"]
 

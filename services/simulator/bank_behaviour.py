@@ -1,8 +1,8 @@
 """What goes another way than best at a bank, drawn from a seed and what it is about, never from when it is asked."""
 
-import hashlib
-import random
 from dataclasses import dataclass
+
+from services.simulator.drawing import chances
 
 REASONS = ("AC01", "AC04", "AC06", "AG01", "BE01", "RR04")
 
@@ -58,12 +58,3 @@ def fate(seed: int, behaviour: Behaviour, payment_id: str) -> Fate:
         behaviour.settle_days + (behaviour.delay_days if delayed < behaviour.delayed else 0),
         silent < behaviour.silent,
     )
-
-
-def chances(seed: int, *about: str) -> random.Random:
-    return random.Random("/".join((str(seed), *about)))  # noqa: S311 - a simulation, not a secret
-
-
-def name(seed: int, *about: str) -> str:
-    """32 hex digits, as a bank might number something."""
-    return hashlib.sha256("/".join((str(seed), *about)).encode()).hexdigest()[:32]

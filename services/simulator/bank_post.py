@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from services.simulator.bank_behaviour import Behaviour, chances, name
+from services.simulator.bank_behaviour import Behaviour
 from services.simulator.bank_files import Booking, notice
+from services.simulator.drawing import chances, name
 
 Content = Callable[[str, int], bytes]
 """A file for a message id; the second argument is how much its total is to be wrong, 0 for a right one."""

@@ -59,3 +59,5 @@ class Month:
 REFERENCE_MONTHS = tuple(Month(2019, month) for month in range(1, 13))
 WINDOW_MONTHS = tuple(Month(2020, month) for month in range(2, 7))
 REPORT_MONTHS = REFERENCE_MONTHS + WINDOW_MONTHS
+# The days of the measures, both included: what falls due, or is applied for, on them.
+WINDOW = (WINDOW_MONTHS[0].first, WINDOW_MONTHS[-1].last)

@@ -138,6 +138,9 @@ def good(fact: Fact) -> Arrival:
 def arrivals(fact: Fact, corruption: Corruption, rng: random.Random) -> list[Arrival]:
     """One fact as it arrives: usually just itself. One number is drawn per fact, more only for what goes wrong."""
     chosen = rng.random()
+    if fact.replaced:
+        # Whatever befell it would be settled by the version after it, and not as the kinds say.
+        return [good(fact)]
     if chosen < (upto := corruption.late):
         return [_arrival(fact, fact.time + 1 + int(rng.random() * corruption.late_days * DAY_SECONDS), LATE)]
     if chosen < (upto := upto + corruption.repeated):
@@ -199,24 +202,25 @@ def _later(fact: Fact, rng: random.Random) -> int:
     return fact.time + _HOUR + int(rng.random() * 15 * DAY_SECONDS)
 
 
-def _next_id(fact: Fact) -> str:
-    """The id of version 2; ids of versioned facts end in their version."""
-    return fact.id[:-1] + "2"
+def _next(fact: Fact, data: Data, at: int) -> Fact:
+    """`data` as the next version of `fact`; ids of versioned facts end in their version, which has one digit."""
+    version = int(fact.id[-1]) + 1
+    return Fact(at, f"{fact.id[:-1]}{version}", _replace(data, version=version))
 
 
 def _corrected(fact: Fact, rng: random.Random) -> list[Arrival]:
     if not hasattr(fact.data, "version"):
         return [good(fact)]
     at = _later(fact, rng)
-    second = Fact(at, _next_id(fact), _replace(otherwise(fact.data, rng), version=2))
+    second = _next(fact, otherwise(fact.data, rng), at)
     return [good(fact), _arrival(second, at, CORRECTED)]
 
 
 def _superseded(fact: Fact, rng: random.Random) -> list[Arrival]:
-    """What is true goes out as version 2, and the version 1 that it replaced comes in after it."""
+    """What is true goes out as the next version, and the one that it replaced comes in after it."""
     if not hasattr(fact.data, "version"):
         return [good(fact)]
-    second = Fact(fact.time, _next_id(fact), _replace(fact.data, version=2))
+    second = _next(fact, fact.data, fact.time)
     first = Fact(fact.time - _HOUR, fact.id, otherwise(fact.data, rng))
     return [good(second), _arrival(first, _later(fact, rng), SUPERSEDED)]
 

@@ -1,5 +1,6 @@
 """`manifest.json`: what was written, and everything in it that is not as it should be."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -72,3 +73,12 @@ def write_manifest(manifest: Manifest, directory: Path) -> None:
 def read_manifest(directory: Path) -> Manifest:
     """OSError without one, msgspec.ValidationError if it is something else."""
     return msgspec.json.decode((directory / FILE).read_bytes(), type=Manifest)
+
+
+def accepted_lines(directory: Path, topic: str, manifest: Manifest) -> Iterator[bytes]:
+    """The lines of one topic without those that intake must reject: a repeat, or a version replaced since, is there."""
+    refused = {one.line for one in manifest.corrupted if one.topic == topic and not one.raw and one.expect.isupper()}
+    with (directory / f"{topic}.jsonl").open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if number not in refused:
+                yield line

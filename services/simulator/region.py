@@ -4,16 +4,19 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from services.simulator.applying import application_facts, applies
 from services.simulator.contributions import contribution_facts, registration_facts
-from services.simulator.dues import application_facts, utility_facts
+from services.simulator.dues import utility_facts
 from services.simulator.firm import Firm, draw_firm
 from services.simulator.labour import headcounts, labour_facts
-from services.simulator.wire import BillIssued, Fact
+from services.simulator.wire import Fact
 
 
 @dataclass(frozen=True, slots=True)
 class Enterprise:
-    """`facts` are what the authorities know, each exactly once and right, in no particular order."""
+    """`facts` are what the authorities know, each exactly once and right, in no particular order. Of a bill that its
+    supplier corrected both versions are there.
+    """
 
     firm: Firm
     facts: tuple[Fact, ...]
@@ -27,10 +30,10 @@ def enterprise(index: int, seed: int) -> Enterprise:
     facts = registration_facts(firm, rng)
     facts += labour_facts(firm, counts, rng)
     facts += contribution_facts(firm, counts, rng)
-    bills = utility_facts(firm, rng)
-    utilities = dict.fromkeys(fact.data.utility for fact in bills if isinstance(fact.data, BillIssued))
-    facts += bills
-    facts += application_facts(firm, list(utilities), rng)
+    strained = applies(firm, rng)
+    dues, accounts = utility_facts(firm, strained, rng)
+    facts += dues
+    facts += application_facts(firm, strained, accounts, rng)
     return Enterprise(firm, tuple(facts))
 
 

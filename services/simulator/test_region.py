@@ -1,6 +1,7 @@
 from collections import Counter
 from fractions import Fraction
 from itertools import islice
+from typing import TypeVar
 
 import pytest
 
@@ -8,10 +9,24 @@ from services.simulator.calendar import day, moment, moment_text, unix_ms
 from services.simulator.firm import LIMITS
 from services.simulator.region import Enterprise, enterprise, region
 from services.simulator.tables import INDUSTRIES, PREFECTURES
-from services.simulator.wire import Assessed, Headcount, Layoffs, Paid, Registered, YearSettled
+from services.simulator.wire import (
+    Assessed,
+    BillIssued,
+    BillPaid,
+    Data,
+    DisconnectionRequested,
+    Headcount,
+    HoldoverApplied,
+    HoldoverWithdrawal,
+    Layoffs,
+    Paid,
+    Registered,
+    YearSettled,
+)
 from shared import uscc
 
 SEED = 2020
+D = TypeVar("D", bound=Data)
 SOUTHERN_FOUR = {"652900", "653000", "653100", "653200"}
 
 
@@ -158,6 +173,83 @@ def test_the_odd_cases_are_there(enterprises: list[Enterprise]) -> None:
     assert any(len(of) > 1 and of[0].employees != of[1].employees for of in registrations)
     settled = [fact.data for found in enterprises for fact in found.facts if isinstance(fact.data, YearSettled)]
     assert 5 < sum(data.unemployment_premium_paid_fen == 0 for data in settled) < 0.1 * len(settled)
+
+
+def told(enterprises: list[Enterprise], kind: type[D]) -> list[D]:
+    return [fact.data for found in enterprises for fact in found.facts if isinstance(fact.data, kind)]
+
+
+def test_bills_fall_due_before_in_and_after_the_window_and_on_each_of_its_edges(enterprises: list[Enterprise]) -> None:
+    due = Counter(bill.due_on for bill in told(enterprises, BillIssued))
+    assert {"2020-01-31", "2020-02-01", "2020-06-30", "2020-07-01"} < due.keys()
+    assert all(due[edge] > 50 for edge in ("2020-01-31", "2020-02-01", "2020-06-30", "2020-07-01"))
+    assert min(due) < "2020-01-31"
+    assert max(due) > "2020-07-01"
+
+
+def test_bills_are_corrected_once_in_amount_account_or_use(enterprises: list[Enterprise]) -> None:
+    first = {bill.bill_id: bill for bill in told(enterprises, BillIssued) if bill.version == 1}
+    second = [bill for bill in told(enterprises, BillIssued) if bill.version == 2]
+    assert len({bill.bill_id for bill in second}) == len(second)
+    changed: Counter[str] = Counter()
+    for bill in second:
+        before = first[bill.bill_id]
+        changed["amount"] += bill.amount_fen != before.amount_fen
+        changed["account"] += bill.account_no != before.account_no
+        changed["use"] += bill.production_use != before.production_use
+    assert sum(changed.values()) == len(second)
+    assert changed["amount"] > changed["account"] > 10 < changed["use"]
+    replaced = {fact.id for found in enterprises for fact in found.facts if fact.replaced}
+    assert replaced == {f"bi-{bill.bill_id}-1" for bill in second}
+
+
+def test_bills_are_paid_in_full_in_part_too_much_and_before_they_are_out(enterprises: list[Enterprise]) -> None:
+    kinds: Counter[str] = Counter()
+    for found in enterprises:
+        bills = {fact.data.bill_id: fact for fact in found.facts if isinstance(fact.data, BillIssued)}
+        paid: Counter[str] = Counter()
+        for fact in found.facts:
+            if isinstance(fact.data, BillPaid):
+                paid[fact.data.bill_id] += fact.data.amount_fen
+                kinds["before"] += fact.time < bills[fact.data.bill_id].time
+        for bill_id, fen in paid.items():
+            bill = bills[bill_id].data
+            assert isinstance(bill, BillIssued)
+            if bill.version == 1:
+                sign = (fen > bill.amount_fen) - (fen < bill.amount_fen)
+                kinds[("full", "more", "less")[sign]] += 1
+    assert kinds["full"] > kinds["less"] > kinds["more"] > 20
+    assert kinds["before"] > 20
+
+
+def test_one_in_eight_applies_some_twice_and_some_take_it_back(enterprises: list[Enterprise]) -> None:
+    applied = Counter(data.uscc for data in told(enterprises, HoldoverApplied))
+    assert 0.1 < len(applied) / len(enterprises) < 0.14
+    assert 20 < sum(count == 2 for count in applied.values()) < len(applied) / 5
+    ids = {data.application_id for data in told(enterprises, HoldoverApplied)}
+    withdrawn = {data.application_id for data in told(enterprises, HoldoverWithdrawal)}
+    assert withdrawn < ids
+    assert len(withdrawn) > 10
+    assert {"2020-01-31", "2020-02-01", "2020-06-30", "2020-07-01"} <= {
+        data.submitted_on for data in told(enterprises, HoldoverApplied)
+    }
+
+
+def test_suppliers_ask_to_cut_accounts_with_an_application_without_one_and_without_a_bill(
+    enterprises: list[Enterprise],
+) -> None:
+    kinds: Counter[str] = Counter()
+    for found in enterprises:
+        accounts = {bill.account_no for bill in told([found], BillIssued)}
+        since = min((data.submitted_on for data in told([found], HoldoverApplied)), default=None)
+        late = found.firm.effective > day(since) if since is not None else False
+        for asked in told([found], DisconnectionRequested):
+            kinds["unknown account"] += asked.account_no not in accounts
+            kinds["applied"] += since is not None and since < asked.requested_on
+            kinds["nobody applied"] += since is None
+            kinds["undecided"] += late and since is not None and since <= asked.requested_on
+    assert min(kinds[kind] for kind in ("unknown account", "applied", "nobody applied")) > 10
+    assert kinds["undecided"] > 0
 
 
 def test_facts_lie_between_2018_and_july_2020(enterprises: list[Enterprise]) -> None:

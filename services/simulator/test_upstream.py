@@ -95,7 +95,7 @@ def test_without_corruption_every_fact_is_written_once_and_nothing_else(clean: W
     facts = [fact for enterprise in region(ENTERPRISES, SEED) for fact in enterprise.facts]
     events = [json.loads(line) for topic in TOPICS for line in clean.lines[topic]]
     assert sorted(event["id"] for event in events) == sorted(fact.id for fact in facts)
-    assert len(clean.accepted()) == len(facts)
+    assert len(clean.accepted()) == sum(not fact.replaced for fact in facts) < len(facts)
     assert not clean.manifest.corrupted
     assert not any(clean.raw.values())
 

@@ -179,8 +179,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """One event before it is written: `time` is the clock on the wall at +08:00, in seconds (calendar.py)."""
+    """One event before it is written: `time` is the clock on the wall at +08:00, in seconds (calendar.py).
+
+    `replaced`: a higher version of it is a fact of its own.
+    """
 
     time: int
     id: str
     data: Data
+    replaced: bool = False

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from services.eligibility import packs
 from services.simulator.upstream import write_upstream
 from shared.contracts.decisions import DecisionMadeData
 from shared.contracts.registry import decoder
-from shared.contracts.topics import DECISIONS, UPSTREAM
+from shared.contracts.topics import DECISIONS, ORDERS, UPSTREAM
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +81,32 @@ def test_the_money_balances_and_every_corrupted_record_was_rejected(demo: tuple[
     assert sum(summary["rejected"].values()) > 0
     assert sum(account["balance_fen"] for account in summary["accounts"]) == 0
     assert summary["told_fen"]["exemption"] > 0
+
+
+def test_deferred_sums_are_repaid_and_the_suppliers_books_agree_to_the_fen(demo: tuple[Path, dict[str, Any]]) -> None:
+    state, summary = demo
+    held = summary["holdovers"]
+    assert (held["wrong"], held["agree"], held["cut_while_protected"]) == ([], True, 0)
+    utilities = held["by_utility"].values()
+    assert sum(one["completed"] for one in utilities) > 5
+    assert sum(one["refused"] for one in utilities) > 0 < sum(one["allowed"] for one in utilities)
+    assert sum(one["in_force"] + one["protected"] for one in utilities) == 0
+    assert held["protected_once"] == sum(one["ever_protected"] for one in utilities) > 5
+    for one in utilities:
+        assert one["bills_fen"] + one["surplus_fen"] == one["paid_fen"] + one["open_fen"]
+
+    async def ended() -> Counter[str]:
+        """How each holdover ended, by what the topic told last of it."""
+        last: dict[str, str] = {}
+        async for record in read(installation(state).kafka, ORDERS):
+            event = json.loads(record.value or b"")
+            kind = event["type"].split(".")[2]
+            if kind in ("opened", "completed", "defaulted", "withdrawn"):
+                last[event["data"]["holdover_id"]] = kind
+        return Counter(last.values())
+
+    found = run(ended())
+    assert found == {end: n for end in found if (n := sum(one[end] for one in utilities))}
 
 
 def test_the_decisions_in_the_log_are_those_that_the_files_imply(
