@@ -220,12 +220,14 @@ async def test_slow_readers_never_take_the_connections_of_the_others(desk: Desk)
     reading = [asyncio.create_task(desk.export(SUPPLIER, slow, asyncio.Event())) for _ in range(CSV_AT_ONCE)]
     for _ in reading:
         await begun.acquire()
-    answer = await desk.ask(f"receivables.csv?supplier_id={SUPPLIER}")
+    try:
+        answer = await desk.ask(f"receivables.csv?supplier_id={SUPPLIER}")
+        await desk.read(ASKED)
+    finally:
+        may_end.set()
+        await asyncio.gather(*reading)
     problem(answer, 503)
     assert answer.headers["retry-after"] == "10"
-    await desk.read(ASKED)
-    may_end.set()
-    await asyncio.gather(*reading)
     assert await desk.rows_of_csv() == []
 
 
