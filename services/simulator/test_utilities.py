@@ -177,6 +177,20 @@ def test_what_was_paid_is_not_paid_again() -> None:
     assert found.books.told_beyond_paid == 1
 
 
+def test_what_another_payment_has_paid_of_an_instalment_is_not_paid_and_nobody_is_asked_about_it() -> None:
+    found = suppliers(Behaviour(**(NOTHING | {"in_grace": 1.0, "cut_overdue": 1.0})))
+    days: dict[str, Any] = {"number": 1, "due_on": DUE.isoformat()}
+    tell(found, event("instalment_paid", **days, amount_fen=100, payment_id="p"))
+    tell(found, event("instalment_overdue", on=AUGUST, **days, amount_fen=50))
+    [asked, paid] = sorted(found.day(DEFAULT), key=lambda one: "bill.paid" in str(one.value))
+    assert [fen for _, fen, _ in payments([paid])] == [50]
+    assert len(requests([asked])) == 1
+    all_paid = suppliers(Behaviour(**(NOTHING | {"never": 1.0, "cut_overdue": 1.0})))
+    tell(all_paid, event("instalment_overdue", on=AUGUST, **days, amount_fen=150))
+    tell(all_paid, event("instalment_paid", **days, amount_fen=150, payment_id="p"))
+    assert all_paid.day(DEFAULT) == []
+
+
 def test_overdue_and_defaulted_accounts_are_asked_about_once_each() -> None:
     found = suppliers(Behaviour(**(NOTHING | {"never": 1.0, "cut_overdue": 1.0, "cut_defaulted": 1.0})))
     found.day(AUGUST)
