@@ -17,7 +17,7 @@ from shared.keyfiles import KeyFileError, read_key_set
 from shared.problems import Problem
 
 AUDIENCE = "relief"
-ROLES = frozenset({"enterprise", "liaison", "preparer", "approver", "auditor", "operator", "service"})
+ROLES = frozenset({"enterprise", "liaison", "preparer", "approver", "auditor", "operator", "service", "supplier"})
 LEEWAY_SECONDS = 30
 # An allow-list: a token's own word for its algorithm must never choose a symmetric one or none.
 ALGORITHMS = ("ES256", "RS256")
@@ -29,18 +29,30 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a verified token speaks for. `uscc` is set for enterprises: the one they may act for."""
+    """Who a verified token speaks for. `uscc` is set for enterprises: the one they may act for; `supplier_id` for
+    suppliers of utilities: the one whose accounts they may see.
+    """
 
     subject: str
     roles: frozenset[str]
     uscc: str | None
+    supplier_id: str | None = None
 
     def may_act_for(self, uscc: str) -> bool:
-        """Any role but enterprise is not tied to one enterprise; an enterprise acts for its own uscc only.
+        """An enterprise acts for its own uscc only, a supplier for nobody; no other role is tied to one enterprise.
 
         The route's `require` says which roles come in at all.
         """
-        return self.uscc == uscc if "enterprise" in self.roles else bool(self.roles)
+        return self.uscc == uscc if "enterprise" in self.roles else bool(self.roles - {"supplier"})
+
+    def may_see_supplier(self, supplier_id: str) -> bool:
+        """A supplier sees its own accounts only, an enterprise nobody's; no other role is tied to one supplier.
+
+        The route's `require` says which roles come in at all.
+        """
+        if "supplier" in self.roles:
+            return self.supplier_id == supplier_id
+        return bool(self.roles - {"enterprise"})
 
 
 class TokenVerifier:
@@ -110,7 +122,8 @@ class TokenVerifier:
 def require(verifier: TokenVerifier, *roles: str) -> Callable[..., Awaitable[Principal]]:
     """A FastAPI dependency that gives the Principal, if it has one of `roles` (any principal when none is named).
 
-    401 without a valid token, 403 without the role, both as problem documents.
+    401 without a valid token, 403 without the role, both as problem documents. A supplier comes in only where its role
+    is named, whatever other roles its token has: it is a company outside, and no route is open to it by accident.
     """
     unknown = set(roles) - ROLES
     if unknown:
@@ -121,8 +134,9 @@ def require(verifier: TokenVerifier, *roles: str) -> Callable[..., Awaitable[Pri
         if credentials is None:
             raise unauthorised("Send a token: the header Authorization with Bearer and the token.", sent=False)
         found = verifier.verify(credentials.credentials)
-        if wanted and not wanted & found.roles:
-            raise forbidden(f"This needs the role {' or '.join(sorted(wanted))}.")
+        outside = "supplier" in found.roles and "supplier" not in wanted
+        if outside or (wanted and not wanted & found.roles):
+            raise forbidden(f"This needs the role {' or '.join(sorted(wanted))}." if wanted else "Not for suppliers.")
         return found
 
     return principal
@@ -147,8 +161,11 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise unauthorised("The token's subject must have 1 to 200 characters.")
     if uscc is not None and not (isinstance(uscc, str) and len(uscc) == 18):
         raise unauthorised("The token's uscc must have 18 characters.")
+    supplier_id = claims.get("supplier_id")
+    if supplier_id is not None and not (isinstance(supplier_id, str) and 0 < len(supplier_id) <= 256):
+        raise unauthorised("The token's supplier_id must have 1 to 256 characters.")
     # An issuer may serve other systems too: their roles mean nothing here.
-    return Principal(subject, frozenset(roles) & ROLES, uscc)
+    return Principal(subject, frozenset(roles) & ROLES, uscc, supplier_id)
 
 
 def _read_public_keys(path: Path) -> KeySet:

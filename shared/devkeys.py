@@ -52,8 +52,11 @@ def write_development_keys(directory: Path) -> None:
     read_digest_key(directory / DIGEST_KEY)
 
 
-def issue_development_token(directory: Path, role: str, subject: str, uscc: str | None, minutes: int = 60) -> str:
-    """A bearer token of the development issuer for one role; `uscc` is what an enterprise may act for.
+def issue_development_token(
+    directory: Path, role: str, subject: str, uscc: str | None, minutes: int = 60, *, supplier_id: str | None = None
+) -> str:
+    """A bearer token of the development issuer for one role; `uscc` is what an enterprise may act for, `supplier_id`
+    whose accounts a supplier may see.
 
     Raises ValueError for an unknown role, KeyFileError when the keys were not written yet.
     """
@@ -74,6 +77,8 @@ def issue_development_token(directory: Path, role: str, subject: str, uscc: str 
     }
     if uscc is not None:
         claims["uscc"] = uscc
+    if supplier_id is not None:
+        claims["supplier_id"] = supplier_id
     return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key, algorithms=["ES256"])
 
 

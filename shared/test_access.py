@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
+from fastapi.security import HTTPAuthorizationCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
@@ -67,6 +68,9 @@ def test_a_good_token_gives_its_principal(jwks: Path, key: Key, algorithm: str) 
         {"roles": [1]},
         {"uscc": "short"},
         {"uscc": 1},
+        {"supplier_id": ""},
+        {"supplier_id": "x" * 257},
+        {"supplier_id": 7},
         {"nbf": 9_999_999_999},
     ],
     ids=str,
@@ -161,11 +165,46 @@ def test_junk_is_a_401_and_nothing_else(jwks: Path, junk: str, header: Any) -> N
         ({"enterprise"}, None, False),
         ({"enterprise", "liaison"}, None, False),
         ({"liaison"}, None, True),
+        ({"supplier"}, USCC, False),
         (set(), None, False),
     ],
 )
 def test_an_enterprise_acts_for_itself_only(roles: set[str], own: str | None, may: bool) -> None:
     assert Principal("s", frozenset(roles), own).may_act_for(USCC) is may
+
+
+@pytest.mark.parametrize(
+    ("roles", "own", "may"),
+    [
+        ({"supplier"}, "grid", True),
+        ({"supplier"}, "waterworks", False),
+        ({"supplier"}, None, False),
+        ({"supplier", "auditor"}, "waterworks", False),
+        ({"auditor"}, None, True),
+        ({"enterprise"}, "grid", False),
+        (set(), "grid", False),
+    ],
+)
+def test_a_supplier_sees_its_own_accounts_only(roles: set[str], own: str | None, may: bool) -> None:
+    assert Principal("s", frozenset(roles), USCC, own).may_see_supplier("grid") is may
+
+
+def test_a_token_names_the_supplier_it_speaks_for(jwks: Path) -> None:
+    found = TokenVerifier(jwks, ISSUER).verify(token(roles=["supplier"], supplier_id="g" * 256))
+    assert found == Principal("s", frozenset({"supplier"}), None, "g" * 256)
+
+
+@pytest.mark.parametrize("roles", [["supplier"], ["supplier", "operator"]], ids=str)
+async def test_a_supplier_comes_in_only_where_it_is_named(jwks: Path, roles: list[str]) -> None:
+    answer = await ask(jwks, {"Authorization": f"Bearer {token(roles=roles, supplier_id='grid')}"})
+    assert answer.status_code == 403
+
+
+async def test_a_route_for_anybody_is_not_for_suppliers(jwks: Path) -> None:
+    anybody = require(TokenVerifier(jwks, ISSUER))
+    sent = HTTPAuthorizationCredentials(scheme="Bearer", credentials=token(roles=["supplier"], supplier_id="grid"))
+    with pytest.raises(Problem, match="Not for suppliers"):
+        await anybody(sent)
 
 
 async def ask(jwks: Path, headers: dict[str, str]) -> httpx.Response:

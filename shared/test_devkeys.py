@@ -74,6 +74,13 @@ def test_a_development_token_is_taken_by_the_verifier(tmp_path: Path) -> None:
     assert principal == Principal("owner", frozenset({"enterprise"}), "91420100MA4KXXXX0X")
 
 
+def test_a_supplier_is_named_in_its_token(tmp_path: Path) -> None:
+    write_development_keys(tmp_path)
+    token = issue_development_token(tmp_path, "supplier", "control room", None, supplier_id="grid-6501")
+    principal = TokenVerifier(tmp_path / ISSUER_PUBLIC, DEVELOPMENT_ISSUER).verify(token)
+    assert principal == Principal("control room", frozenset({"supplier"}), None, "grid-6501")
+
+
 def test_an_unknown_role_gets_no_token(tmp_path: Path) -> None:
     write_development_keys(tmp_path)
     with pytest.raises(ValueError, match="Unknown role root"):

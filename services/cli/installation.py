@@ -28,10 +28,10 @@ class Installation:
     urls: dict[str, str]
     secrets: Path
 
-    def token(self, role: str = "operator", uscc: str | None = None) -> str:
+    def token(self, role: str = "operator", uscc: str | None = None, supplier_id: str | None = None) -> str:
         """A bearer token of the development issuer; CommandError for a role or a key file that is not right."""
         try:
-            return issue_development_token(self.secrets, role, f"relief-{role}", uscc)
+            return issue_development_token(self.secrets, role, f"relief-{role}", uscc, supplier_id=supplier_id)
         except ValueError as error:
             raise CommandError(str(error)) from error
 
@@ -39,15 +39,42 @@ class Installation:
         """JSON of a service's read API, or None for 404; CommandError with a sentence otherwise."""
         return self._ask("GET", service, path, self.token(), params=parameters)
 
+    def download(self, service: str, path: str, file: Path, **parameters: str) -> None:
+        """A text of a service's read API into a file, which is there whole or not at all.
+
+        CommandError with a sentence otherwise.
+        """
+        url, headers = self._url(service), {"Authorization": f"Bearer {self.token()}"}
+        draft = file.with_name(f".{file.name}.part")
+        try:
+            with (
+                httpx.stream("GET", f"{url}{path}", headers=headers, timeout=60.0, params=parameters) as answer,
+                draft.open("wb") as part,
+            ):
+                if answer.is_error:
+                    answer.read()
+                    raise CommandError(f"{service} answers {answer.status_code}: {answer.text}")
+                for chunk in answer.iter_bytes():
+                    part.write(chunk)
+            draft.replace(file)
+        except httpx.HTTPError as error:
+            raise CommandError(f"{service} at {url} broke off: {error}; see `relief status`.") from error
+        finally:
+            draft.unlink(missing_ok=True)
+
     def act(self, method: str, service: str, path: str, role: str, subject: str, body: dict[str, Any]) -> Any:
         """What a service answers to a person of this role; CommandError with a sentence where it refuses."""
         token = issue_development_token(self.secrets, role, subject, None)
         return self._ask(method, service, path, token, json=body)
 
-    def _ask(self, method: str, service: str, path: str, token: str, **sent: Any) -> Any:
+    def _url(self, service: str) -> str:
         url = self.urls.get(service)
         if url is None:
             raise CommandError(f"The service {service} does not run; see `relief status`.")
+        return url
+
+    def _ask(self, method: str, service: str, path: str, token: str, **sent: Any) -> Any:
+        url = self._url(service)
         headers = {"Authorization": f"Bearer {token}"}
         try:
             answer = httpx.request(method, f"{url}{path}", headers=headers, timeout=60.0, **sent)

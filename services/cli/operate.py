@@ -38,10 +38,11 @@ def day(
 def token(
     role: Annotated[str, typer.Option(help=f"one of: {', '.join(sorted(ROLES))}")] = "auditor",
     uscc: Annotated[str | None, typer.Option(help="the enterprise, for the role enterprise")] = None,
+    supplier: Annotated[str | None, typer.Option(help="the supplier's id, for the role supplier")] = None,
     state: State = DEFAULT_STATE,
 ) -> None:
     """Print a bearer token of the local stack's development issuer, valid for an hour."""
-    typer.echo(installation(state).token(role, uscc))
+    typer.echo(installation(state).token(role, uscc, supplier))
 
 
 async def operate(kafka: str, operations: list[Output]) -> None:

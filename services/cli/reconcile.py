@@ -1,4 +1,4 @@
-"""`relief reconcile`: the same money five times: decided, held, told, posted, and said by the bank."""
+"""`relief reconcile`: the same money five times: decided, held, told, posted, and said by the bank; and dues."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.conservation_books import EXEMPTION, REFUNDS, Verdict
+from services.cli.holdover_report import holdovers_as_document, print_holdovers
 from services.cli.installation import DEFAULT_STATE, AsJson, State, installation
 from services.cli.reconcile_run import PATIENCE_SECONDS, Report, reconciled
 from services.cli.reconcile_sentences import Difference
@@ -39,7 +40,7 @@ def reconcile(
         float, typer.Option(min=0, help="seconds to wait for what is on its way before it counts as a difference")
     ] = PATIENCE_SECONDS,
 ) -> None:
-    """Compare decisions, payments, topics, ledger and the bank's words; explain each difference; exit 1 on any."""
+    """Compare decisions, payments, holdovers, topics, ledger and bank; explain each difference; exit 1 on any."""
     found = installation(state)
     with (
         bar("reconciling") as progress,
@@ -76,6 +77,7 @@ def as_document(report: Report) -> dict[str, Any]:
             {"measure": measure, "reason": reason, "count": count, "amount_fen": fen, "why": REASONS[reason]}
             for (measure, reason), (count, fen) in sorted(verdict.explained.items())
         ],
+        "holdovers": holdovers_as_document(report.holdovers),
     }
 
 
@@ -115,6 +117,7 @@ def print_report(report: Report) -> None:
         for (measure, reason), (count, fen) in sorted(verdict.explained.items()):
             table.add_row(measure, f"{count:,}", yuan(fen), REASONS[reason])
         out.print(table)
+    print_holdovers(report.holdovers)
     for difference in islice(report.differences, _SHOWN):
         of = " ".join(
             part for part in (difference.uscc, difference.measure, difference.key, difference.subject) if part
@@ -122,8 +125,9 @@ def print_report(report: Report) -> None:
         out.print(Text(f"{of}: {difference.why}", style="red"), soft_wrap=True)
     if len(report.differences) > _SHOWN:
         out.print(f"... and {len(report.differences) - _SHOWN:,} more; --json lists all.")
-    if report.moving:
-        out.print(f"{report.moving:,} enterprises moved while they were looked at and are left out: run it again.")
+    moving = report.moving + report.holdovers.moving
+    if moving:
+        out.print(f"{moving:,} enterprises moved while they were looked at and are left out: run it again.")
     if report.holds:
         out.print("Conservation holds: every fen decided was told, held and posted once.", style="bold green")
     else:

@@ -6,8 +6,9 @@ one file at a time, however large the region.
 
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -126,6 +127,7 @@ class Parked(msgspec.Struct, array_like=True, tag=9, frozen=True, gc=False):
 
 
 Row = Decided | Told | Seen | Due | Paid | Claimed | Posted | Said | Parked
+read_rows = msgspec.msgpack.Decoder(list[Row]).decode
 
 
 class Legs:
@@ -147,35 +149,43 @@ class Legs:
         return self._pairs[number]
 
 
-class Buckets:
-    """The rows of all books by enterprise; `rows`: about how many there will be."""
+class OfEnterprise(Protocol):
+    @property
+    def uscc(self) -> str: ...
 
-    def __init__(self, directory: Path, rows: int) -> None:
+
+R = TypeVar("R", bound=OfEnterprise)
+
+
+class Buckets(Generic[R]):
+    """The rows of all books by enterprise; `rows`: about how many there will be; `decode` reads a list of them."""
+
+    def __init__(self, directory: Path, rows: int, decode: Callable[[memoryview], list[R]]) -> None:
         self.count = 1 + rows // ROWS_IN_FILE
         self._directory = directory
-        self._waiting: list[list[Row]] = [[] for _ in range(self.count)]
+        self._waiting: list[list[R]] = [[] for _ in range(self.count)]
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(list[Row]).decode
+        self._decode = decode
 
     def number(self, uscc: str) -> int:
         return zlib.crc32(uscc.encode()) % self.count
 
-    def add(self, row: Row) -> None:
+    def add(self, row: R) -> None:
         number = self.number(row.uscc)
         waiting = self._waiting[number]
         waiting.append(row)
         if len(waiting) >= WAITING:
             self._write(number)
 
-    def enterprises(self, number: int) -> Iterator[tuple[str, list[Row]]]:
+    def enterprises(self, number: int) -> Iterator[tuple[str, list[R]]]:
         """The rows of each enterprise in the file, in the order in which they were added."""
         self._write(number)
-        found: dict[str, list[Row]] = {}
+        found: dict[str, list[R]] = {}
         for row in self._rows(number):
             found.setdefault(row.uscc, []).append(row)
         yield from found.items()
 
-    def _rows(self, number: int) -> Iterator[Row]:
+    def _rows(self, number: int) -> Iterator[R]:
         path = self._path(number)
         content = memoryview(path.read_bytes()) if path.exists() else memoryview(b"")
         place = 0

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from aiokafka.structs import TopicPartition
 from services.cli.conservation import examine
 from services.cli.conservation_books import Places, Verdict, View
 from services.cli.draining import LEDGER
+from services.cli.holdover_run import Holdovers, HoldoverWork
+from services.cli.holdover_services import HoldoverBooks
 from services.cli.installation import Installation, run
 from services.cli.reconcile_logs import LOGS, Record, Rows, Unreadable, bounds, group_places, read_between
 from services.cli.reconcile_rows import (
@@ -36,9 +38,10 @@ from services.cli.reconcile_rows import (
     Said,
     Seen,
     Told,
+    read_rows,
 )  # fmt: skip
 from services.cli.reconcile_sentences import Listing, differ
-from services.cli.reconcile_services import Entry, Page, Services
+from services.cli.reconcile_services import Asking, Entry, Page, Services
 from services.cli.reconcile_totals import Equation, equations
 from services.payments.store.books import EnterpriseBooks
 from shared.contracts.topics import COMMANDS, DECISIONS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS
@@ -50,7 +53,9 @@ Phase = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found. `verdict` is over all enterprises compared; `again` were looked at twice, `moving` left out."""
+    """What was found: of money, of holdovers, and the differences of both. `verdict` is over all enterprises compared;
+    `again` were looked at twice, `moving` left out.
+    """
 
     verdict: Verdict
     equations: list[Equation]
@@ -58,10 +63,12 @@ class Report:
     enterprises: int
     again: int
     moving: int
+    holdovers: Holdovers
 
     @property
     def holds(self) -> bool:
-        return not len(self.differences) and all(equation.holds for equation in self.equations)
+        sums = all(equation.holds for equation in self.equations) and self.holdovers.holds
+        return sums and not len(self.differences)
 
 
 @contextmanager
@@ -72,27 +79,34 @@ def reconciled(
 
     `patience`: seconds to wait for what was there at the start to come through, before it counts as a difference.
     """
-    services = Services(found)
+    asking = Asking(found)
     try:
-        with tempfile.TemporaryDirectory(prefix="relief-reconcile-") as directory:
-            work = _Work(found, services, Path(directory), patience, phase)
-            try:
-                yield work.report()
-            finally:
-                work.close()
+        with tempfile.TemporaryDirectory(prefix="relief-reconcile-") as name, ExitStack() as closing:
+            money, dues = (Path(name) / part for part in ("money", "holdovers"))
+            money.mkdir()
+            dues.mkdir()
+            listing = Listing(Path(name))
+            closing.callback(listing.close)
+            # Both fix where everything ends before either looks.
+            work = _Work(found, Services(asking), money, listing, patience, phase)
+            closing.callback(work.close)
+            holdovers = HoldoverWork(found.kafka, HoldoverBooks(asking), dues, listing, patience, phase)
+            yield work.report(holdovers.report())
     finally:
-        services.close()
+        asking.close()
 
 
 class _Work:
-    def __init__(self, found: Installation, services: Services, directory: Path, patience: float, phase: Phase) -> None:
+    def __init__(
+        self, found: Installation, services: Services, directory: Path, listing: Listing, patience: float, phase: Phase
+    ) -> None:
         self._kafka, self._services, self._patience, self._phase = found.kafka, services, patience, phase
         spans = run(bounds(self._kafka, LOGS))
         self._read_to = {log: begin for log, (begin, _) in spans.items()}
         self._ends = {log: end for log, (_, end) in spans.items()}
         # Payments holds about as many rows as were decided, and the ledger as many as were told.
-        self._buckets = Buckets(directory, 2 * sum(end - begin for begin, end in spans.values()))
-        self._owners, self._legs, self._listing = Owners(directory), Legs(), Listing(directory)
+        self._buckets = Buckets(directory, 2 * sum(end - begin for begin, end in spans.values()), read_rows)
+        self._owners, self._legs, self._listing = Owners(directory), Legs(), listing
         self._rows = Rows(self._legs)
         self._looks: list[Places] = []
         self._told, self._relayed = 0, 0
@@ -101,9 +115,8 @@ class _Work:
 
     def close(self) -> None:
         self._owners.close()
-        self._listing.close()
 
-    def report(self) -> Report:
+    def report(self, holdovers: Holdovers) -> Report:
         self._phase("reading the books of payments")
         for page in self._services.all_books():
             self._look(page)
@@ -119,7 +132,9 @@ class _Work:
                 verdict.add(of)
         moving = self._look_again(suspects, verdict) if suspects else set()
         self._compare_accounts()
-        return Report(verdict, equations(verdict.sums), self._listing, enterprises, len(suspects), len(moving))
+        return Report(
+            verdict, equations(verdict.sums), self._listing, enterprises, len(suspects), len(moving), holdovers
+        )
 
     def _look_again(self, suspects: set[str], verdict: Verdict) -> set[str]:
         """Add what is found of the suspects, and give those that moved meanwhile."""

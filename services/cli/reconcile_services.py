@@ -1,4 +1,4 @@
-"""What payments and the ledger answer over HTTP, page by page, for reconciliation."""
+"""What services answer over HTTP, page by page, for reconciliation; of payments and the ledger, all that it asks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -66,17 +66,39 @@ class _Postings(msgspec.Struct):
     next_after: int | None
 
 
-class Services:
-    """One connection to each. Every request may raise CommandError."""
+class Asking:
+    """The read APIs of services, as an auditor, over one connection to each. Close it."""
 
     def __init__(self, found: Installation) -> None:
         self._found = found
         self._client = httpx.Client(timeout=120.0)
-        self._page = msgspec.json.Decoder(Page).decode
-        self._postings = msgspec.json.Decoder(_Postings).decode
 
     def close(self) -> None:
         self._client.close()
+
+    def get(self, service: str, path: str, **parameters: str | int | list[str]) -> bytes:
+        """The answer's body. Raises CommandError."""
+        url = self._found.urls.get(service)
+        if url is None:
+            raise CommandError(f"The service {service} does not run; see `relief status`.")
+        # A token of its own for each page: all of them may take longer than one is good for.
+        headers = {"Authorization": f"Bearer {self._found.token('auditor')}"}
+        try:
+            answer = self._client.get(f"{url}{path}", params=parameters, headers=headers)
+        except httpx.HTTPError as error:
+            raise CommandError(f"{service} at {url} does not answer: {error}; see `relief status`.") from error
+        if answer.is_error:
+            raise CommandError(f"{service} answers {answer.status_code} to {path}: {answer.text}")
+        return answer.content
+
+
+class Services:
+    """Every request may raise CommandError."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._get = asking.get
+        self._page = msgspec.json.Decoder(Page).decode
+        self._postings = msgspec.json.Decoder(_Postings).decode
 
     def all_books(self) -> Iterator[Page]:
         after: str | None = ""
@@ -116,17 +138,3 @@ class Services:
             page = self._postings(asked)
             yield page.transactions
             place = page.next_after
-
-    def _get(self, service: str, path: str, **parameters: str | int | list[str]) -> bytes:
-        url = self._found.urls.get(service)
-        if url is None:
-            raise CommandError(f"The service {service} does not run; see `relief status`.")
-        # A token of its own for each page: all of them may take longer than one is good for.
-        headers = {"Authorization": f"Bearer {self._found.token('auditor')}"}
-        try:
-            answer = self._client.get(f"{url}{path}", params=parameters, headers=headers)
-        except httpx.HTTPError as error:
-            raise CommandError(f"{service} at {url} does not answer: {error}; see `relief status`.") from error
-        if answer.is_error:
-            raise CommandError(f"{service} answers {answer.status_code} to {path}: {answer.text}")
-        return answer.content

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli import reconcile_rows
-from services.cli.reconcile_rows import Buckets, Claimed, Decided, Legs, Owners, Paid, Row, Said, Seen
+from services.cli.reconcile_rows import Buckets, Claimed, Decided, Legs, Owners, Paid, Row, Said, Seen, read_rows
 from services.cli.reconcile_sentences import Listing, differ
 from shared.ids import derived
 
@@ -32,7 +32,7 @@ def test_every_row_comes_back_once_with_its_enterprise_and_in_order(codes: list[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reconcile_rows, "WAITING", 3)
         with tempfile.TemporaryDirectory() as directory:
-            buckets = Buckets(Path(directory), rows)
+            buckets = Buckets(Path(directory), rows, read_rows)
             expected: dict[str, list[Row]] = {}
             for turn, uscc in enumerate(codes):
                 for row in (*rows_of(uscc), Seen(uscc, turn)):
@@ -46,8 +46,8 @@ def test_every_row_comes_back_once_with_its_enterprise_and_in_order(codes: list[
 
 
 def test_as_many_files_as_keep_each_small(tmp_path: Path) -> None:
-    assert Buckets(tmp_path, 0).count == 1
-    assert Buckets(tmp_path, 330_000 * 114).count == 377
+    assert Buckets(tmp_path, 0, read_rows).count == 1
+    assert Buckets(tmp_path, 330_000 * 114, read_rows).count == 377
 
 
 def test_ids_know_their_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
+from services.cli.holdover_story import print_holdovers
 from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
 from services.cli.log import read
 from services.cli.terminal import CommandError, bar, out, print_json, sentence_on_failure
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 @sentence_on_failure
 def trace(uscc: str, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
-    """Print an enterprise's facts, decisions with reasons, money and postings."""
+    """Print an enterprise's facts, decisions with reasons, holdovers, money and postings."""
     if not is_valid(uscc):
         raise CommandError(f"{uscc} is no unified social credit code: 18 characters, the last a check character.")
     found = installation(state)
@@ -31,8 +32,14 @@ def trace(uscc: str, state: State = DEFAULT_STATE, as_json: AsJson = False) -> N
     if enterprise is None and not facts:
         raise CommandError(f"Nothing is known of {uscc}. Rejected records are in `relief.rejected.v1`.")
     money = found.get("payments", f"/v1/enterprises/{uscc}/payments")
-    postings = _postings(found, uscc)
-    story = {"uscc": uscc, "facts": facts, "eligibility": enterprise, "money": money, "postings": postings}
+    story = {
+        "uscc": uscc,
+        "facts": facts,
+        "eligibility": enterprise,
+        "money": money,
+        "postings": _postings(found, uscc),
+        "holdovers": found.get("holdover", "/v1/books", uscc=uscc)["enterprises"][0],
+    }
     if as_json:
         print_json(story)
     else:
@@ -80,6 +87,7 @@ def _print(story: dict[str, Any]) -> None:
         why = "\n".join(f"{reason['code']}: {reason['text']['en']}" for reason in decision["reasons"])
         table.add_row(decision["measure"], decision["key"], decision["outcome"], yuan(decision["amount_fen"]), why)
     out.print(table)
+    print_holdovers(story["holdovers"])
     table = Table("booked", "event", "debit", "credit", "CNY", title=f"{len(story['postings'])} postings")
     for posting in story["postings"]:
         event = posting["type"].removeprefix("relief.").removesuffix(".v1")

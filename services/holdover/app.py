@@ -1,10 +1,12 @@
 """The wiring of holdover: facts and decisions in, orders to the utilities out."""
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from services.holdover import books_api
+from services.holdover import api, books_api, receivables_api
 from services.holdover.clock import Clock
 from services.holdover.handlers import DecisionsFold, FactsFold
 from services.holdover.orders import Signer
@@ -14,9 +16,11 @@ from services.holdover.store.rows import HoldoverRows
 from shared.access import TokenVerifier
 from shared.backings import on_postgres
 from shared.contracts import topics
-from shared.service import Input, Service, run
+from shared.limits import Limiter
+from shared.service import Backing, Input, Service, run
 from shared.streaming.publisher import Publisher
 
+NAME = "holdover"
 SCHEMA = "holdover"
 FACTS_GROUP = "relief-holdover-facts"
 DECISIONS_GROUP = "relief-holdover-decisions"
@@ -28,9 +32,11 @@ def build(settings: Settings) -> Service:
     signer = Signer(settings.signing_keys)
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     publisher = Publisher(settings.kafka_bootstrap, settings.instance or SCHEMA)
+    limiter = Limiter(settings.redis_url, NAME)
     shelf = Shelf(settings.kafka_bootstrap, settings.remind_days)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Clock(pool, SCHEMA, signer)
+    backing = _closing(backing, limiter)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
     backing = replace(
         backing,
@@ -38,7 +44,7 @@ def build(settings: Settings) -> Service:
         checks={**backing.checks, "clock": lambda: clock.trouble},
     )
     return Service(
-        "holdover",
+        NAME,
         settings,
         inputs=(
             Input(FACTS_GROUP, (topics.FACTS,), FactsFold(signer), backing),
@@ -46,12 +52,30 @@ def build(settings: Settings) -> Service:
         ),
         publisher=publisher,
         writes=(topics.ORDERS,),
-        routers=(books_api.routes(pool, verifier),),
+        routers=(
+            api.routes(pool, verifier, limiter, signer),
+            receivables_api.routes(pool, verifier, limiter),
+            books_api.routes(pool, verifier),
+        ),
     )
 
 
+def _closing(backing: Backing, limiter: Limiter) -> Backing:
+    """The limiter's connections are given back with the store's. It needs no opening: it works without Redis too."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[None]:
+        async with backing.opened():
+            try:
+                yield
+            finally:
+                await limiter.close()
+
+    return replace(backing, opened=opened)
+
+
 def main() -> int:
-    return run("holdover", Settings, build)
+    return run(NAME, Settings, build)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,19 @@ def key_files(directory: Path) -> tuple[Path, Path]:
 
 
 @cache
-def signer() -> Signer:
+def _signing() -> tuple[Signer, str]:
     with TemporaryDirectory() as directory:
-        return Signer(key_files(Path(directory))[0])
+        private, public = key_files(Path(directory))
+        return Signer(private), public.read_text()
+
+
+def signer() -> Signer:
+    return _signing()[0]
+
+
+def public_keys() -> str:
+    """What checks the signatures of `signer`, as the file has it."""
+    return _signing()[1]
 
 
 def _terms(sha256: str) -> Terms:

@@ -75,8 +75,22 @@ class Verifier:
             raise OrderError("The signature is not of this order: something in it was changed.") from None
 
 
+def orders_in(document: Any) -> list[tuple[dict[str, Any], str]]:
+    """The orders, at least one, with their signatures: of an event, or all of an answer of the API.
+
+    Raises OrderError.
+    """
+    accounts = document.get("accounts") if isinstance(document, dict) else None
+    if not isinstance(accounts, list):
+        return [order_in(document)]
+    found = [order_in(one) for one in accounts if not isinstance(one, dict) or one.get("order") is not None]
+    if not found:
+        raise OrderError("The answer has no order in it: it says that no supply is protected.")
+    return found
+
+
 def order_in(document: Any) -> tuple[dict[str, Any], str]:
-    """Order and signature out of an event of `holdover.orders.v1` or an answer of the API. Raises OrderError."""
+    """Order and signature out of an event of `holdover.orders.v1` or one account of an answer. Raises OrderError."""
     if not isinstance(document, dict):
         raise OrderError("It is no order: it must be a JSON object.")
     kind = document.get("type", _EVENT)

@@ -34,6 +34,7 @@ def start(port: int, keys: Path, **settings: str | None) -> subprocess.Completed
     told = {
         "KAFKA_BOOTSTRAP": NOBODY_LISTENS,
         "POSTGRES_URL": f"postgresql://relief@{NOBODY_LISTENS}/relief",
+        "REDIS_URL": f"redis://{NOBODY_LISTENS}/0",
         "HTTP_PORT": str(port),
         "SECRETS_DIR": str(keys),
     } | settings
@@ -76,7 +77,13 @@ def test_no_database(port: int, keys: Path) -> None:
 def test_both_inputs_stand_on_one_store(keys: Path) -> None:
     """One lock per partition is what keeps their batches apart."""
     service = build(
-        Settings(kafka_bootstrap=NOBODY_LISTENS, http_port=1, secrets_dir=keys, postgres_url="postgresql://nobody/none")
+        Settings(
+            kafka_bootstrap=NOBODY_LISTENS,
+            http_port=1,
+            secrets_dir=keys,
+            postgres_url="postgresql://nobody/none",
+            redis_url=f"redis://{NOBODY_LISTENS}/0",
+        )
     )
     facts, decisions = service.inputs
     assert (facts.topics, decisions.topics) == ((topics.FACTS,), (topics.DECISIONS,))

@@ -11,7 +11,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
 from services.holdover.cases import key_files
-from services.holdover.orders import FIELDS, OrderError, Signer, Verifier, canonical, order_in
+from services.holdover.orders import FIELDS, OrderError, Signer, Verifier, canonical, order_in, orders_in
 from shared.keyfiles import KeyFileError
 
 ORDER: dict[str, Any] = {
@@ -112,6 +112,19 @@ def test_a_signature_by_another_algorithm_is_refused(keys: tuple[Path, Path]) ->
 def test_an_order_is_found_in_an_event_and_in_an_answer(where: str) -> None:
     held: dict[str, Any] = {**ORDER, "signature": "a..b", "on": "2020-04-01"}
     assert order_in({where: held} if where else held) == (ORDER, "a..b")
+
+
+def test_an_answer_has_the_orders_of_its_accounts() -> None:
+    first, second = ({**ORDER, "account_no": number, "signature": "a..b"} for number in ("1", "2"))
+    answer = {"accounts": [{"order": first}, {"order": None}, {"order": second}]}
+    assert orders_in(answer) == [order_in(first), order_in(second)]
+    assert orders_in({"data": first}) == [order_in(first)]
+    with pytest.raises(OrderError, match="no supply is protected"):
+        orders_in({"accounts": [{"order": None}]})
+    with pytest.raises(OrderError, match="must be a JSON object"):
+        orders_in({"accounts": [first, "x"]})
+    with pytest.raises(OrderError, match="has no order_id"):
+        orders_in({"accounts": [{"order": 5}]})
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ announced lowers the latest first. So the instalments always add up to the sum, 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
 from services.holdover.domain.facts import Payment
 from services.holdover.domain.terms import Terms
+
+Status = Literal["planned", "due", "overdue", "paid"]
 
 
 class Instalment(msgspec.Struct, frozen=True, gc=False):
@@ -27,6 +30,14 @@ class Instalment(msgspec.Struct, frozen=True, gc=False):
     @property
     def open_fen(self) -> int:
         return self.amount_fen - self.paid_fen
+
+    def status(self, day: date) -> Status:
+        """`due` from the day it is announced to its date, `overdue` after that; `paid` also where it asks nothing."""
+        if not self.open_fen:
+            return "paid"
+        if self.due_on < day:
+            return "overdue"
+        return "due" if self.announced_on <= day else "planned"
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):

@@ -104,19 +104,30 @@ def differences(told: Told, now: Standing, holdover_id: str, on: date, day: date
             yield told.say(word, holdover_id, on, paid_fen=told.paid_fen, open_fen=told.open_fen)
 
 
-def answer(told: Told, now: Standing, request_id: str, holdover_id: str, on: date) -> Telling:
-    """May the supply be cut? What was told before this stands: the order in force is one that the supplier has."""
+class Verdict(NamedTuple):
+    """May a supply be cut? `order_id`: of the order that forbids it; `reason`: a sentence, whatever the answer is."""
+
+    allowed: bool
+    order_id: str | None
+    reason: str
+
+
+def may_disconnect(told: Told, now: Standing) -> Verdict:
+    """What was told before this stands: the order in force is one that the supplier has."""
     if told.order is not None:
-        refused: tuple[str | None, str] | None = told.order.order_id, words.protected(told.order.until_on)
-    elif told.account.utility == WITHOUT_SUPPLY:
-        refused = None, words.NO_SUPPLY
-    else:
-        refused = (None, words.UNDECIDED) if now.undecided else None
-    if refused is None:
-        reason = words.ALLOWED[now.state]
-        return told.say("disconnection_allowed", holdover_id, on, request_id=request_id, order_id=None, reason=reason)
-    order, reason = refused
-    return told.say("disconnection_refused", holdover_id, on, request_id=request_id, order_id=order, reason=reason)
+        return Verdict(False, told.order.order_id, words.protected(told.order.until_on))
+    if told.account.utility == WITHOUT_SUPPLY:
+        return Verdict(False, None, words.NO_SUPPLY)
+    if now.undecided:
+        return Verdict(False, None, words.UNDECIDED)
+    return Verdict(True, None, words.ALLOWED[now.state])
+
+
+def answer(told: Told, now: Standing, request_id: str, holdover_id: str, on: date) -> Telling:
+    """To a request to cut the supply."""
+    verdict = may_disconnect(told, now)
+    kind: Kind = "disconnection_allowed" if verdict.allowed else "disconnection_refused"
+    return told.say(kind, holdover_id, on, request_id=request_id, order_id=verdict.order_id, reason=verdict.reason)
 
 
 def _protect(told: Told, until_on: date, holdover_id: str, on: date) -> Iterator[Telling]:

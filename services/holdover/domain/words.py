@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Final
 
+from services.holdover.domain.standing import LeftOut
 from services.holdover.domain.states import State
 
 REPLACED: Final = "由新的保供令取代 (another order takes its place)"
@@ -23,6 +24,12 @@ ALLOWED: Final[dict[State, str]] = {
     "none": "没有缓缴申请 (no application asks to defer this due)",
     "denied": "缓缴申请未获批准 (the application was denied)",
     "granted": "该账户没有窗口期内的生产用账单 (no production bill of the window is known for this account)",
+}
+# Why a bill is in no holdover.
+LEFT_OUT: Final[dict[LeftOut, str]] = {
+    "not_production": "非生产用账单 (the bill is not for production use)",
+    "no_grant": "该费用没有有效的缓缴批准 (no grant is in force for this due)",
+    "outside_window": "应缴日期不在窗口期内 (its due date is outside the window)",
 }
 
 

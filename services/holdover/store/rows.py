@@ -68,7 +68,7 @@ class HoldoverRows:
             _columns(19, (row for one in changed for row in _account_rows(one, partition))),
             _columns(10, (row for one in changed for row in _bill_rows(one))),
             _columns(5, (row for one in changed for row in _payment_rows(one))),
-            _columns(6, (row for one in changed for row in _instalment_rows(one))),
+            _columns(7, (row for one in changed for row in _instalment_rows(one))),
             _columns(8, (row for one in changed for row in _answer_rows(one))),
         )
         await db.execute(_SAVE, [column for part in parts for column in part])
@@ -143,7 +143,8 @@ def _payment_rows(one: Enterprise) -> Iterable[Row]:
 def _instalment_rows(one: Enterprise) -> Iterable[Row]:
     for holdover, now in sorted(one.changed.standings.items()):
         for number, instalment in enumerate(now.instalments, 1):
-            yield holdover, one.uscc, number, instalment.due_on, instalment.amount_fen, instalment.paid_fen
+            days = instalment.announced_on, instalment.due_on
+            yield holdover, one.uscc, number, *days, instalment.amount_fen, instalment.paid_fen
 
 
 def _answer_rows(one: Enterprise) -> Iterable[Row]:
@@ -205,10 +206,10 @@ _SAVE: LiteralString = """
       INSERT INTO bill_payment (uscc, payment_id, bill_id, amount_fen, paid_on)
       SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::date[])),
     instalments AS (
-      INSERT INTO instalment AS held (holdover_id, uscc, number, due_on, amount_fen, paid_fen)
-      SELECT * FROM unnest(%b::text[], %b::text[], %b::int[], %b::date[], %b::bigint[], %b::bigint[])
-      ON CONFLICT (holdover_id, number) DO UPDATE SET due_on = EXCLUDED.due_on, amount_fen = EXCLUDED.amount_fen,
-        paid_fen = EXCLUDED.paid_fen
+      INSERT INTO instalment AS held (holdover_id, uscc, number, announced_on, due_on, amount_fen, paid_fen)
+      SELECT * FROM unnest(%b::text[], %b::text[], %b::int[], %b::date[], %b::date[], %b::bigint[], %b::bigint[])
+      ON CONFLICT (holdover_id, number) DO UPDATE SET announced_on = EXCLUDED.announced_on, due_on = EXCLUDED.due_on,
+        amount_fen = EXCLUDED.amount_fen, paid_fen = EXCLUDED.paid_fen
       WHERE (held.*) IS DISTINCT FROM (EXCLUDED.*)),
     gone AS (
       DELETE FROM instalment USING accounts

@@ -129,7 +129,8 @@ def db(url: str) -> Iterator[Connection]:
         ("accounts_are_whole", "DELETE FROM instalment WHERE number = 6"),
         (
             "accounts_are_whole",
-            "INSERT INTO instalment SELECT holdover_id, uscc, 7, '2021-01-31', 0, 0 FROM instalment WHERE number = 6",
+            "INSERT INTO instalment SELECT holdover_id, uscc, 7, '2021-01-24', '2021-01-31', 0, 0 FROM instalment"
+            " WHERE number = 6",
         ),
         ("disconnection_answer", "INSERT INTO disconnection SELECT uscc, 'r2', repeat('a', 32), '2020-07-01',"
                                  " 'perhaps', NULL, 'x', '2020-07-01' FROM enterprise"),

@@ -136,12 +136,13 @@ CREATE TRIGGER bill_payment_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 
 -- What is to be repaid, once repayment has begun. `paid_fen`: the oldest first.
 CREATE TABLE instalment (
-  holdover_id text   NOT NULL CONSTRAINT instalment_account REFERENCES account DEFERRABLE INITIALLY DEFERRED,
-  uscc        text   NOT NULL,
-  number      int    NOT NULL CONSTRAINT instalment_number CHECK (number >= 1),
-  due_on      date   NOT NULL,
-  amount_fen  bigint NOT NULL CONSTRAINT instalment_amount CHECK (amount_fen BETWEEN 0 AND 9000000000000000000),
-  paid_fen    bigint NOT NULL,
+  holdover_id  text   NOT NULL CONSTRAINT instalment_account REFERENCES account DEFERRABLE INITIALLY DEFERRED,
+  uscc         text   NOT NULL,
+  number       int    NOT NULL CONSTRAINT instalment_number CHECK (number >= 1),
+  announced_on date   NOT NULL,
+  due_on       date   NOT NULL CONSTRAINT instalment_announced CHECK (announced_on <= due_on),
+  amount_fen   bigint NOT NULL CONSTRAINT instalment_amount CHECK (amount_fen BETWEEN 0 AND 9000000000000000000),
+  paid_fen     bigint NOT NULL,
   CONSTRAINT instalment_key PRIMARY KEY (holdover_id, number),
   CONSTRAINT instalment_paid CHECK (paid_fen BETWEEN 0 AND amount_fen)
 );
