@@ -20,7 +20,7 @@ import msgspec
 import psycopg
 import typer
 
-from bench.measuring import processes, say, say_spent, stands_still
+from bench.measuring import decided, ends, processes, say, say_spent
 from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
 from services.cli.installation import run
 from services.cli.log import Line, send
@@ -63,7 +63,8 @@ def measure(stack: Stack, enterprises: int, bills: int, applying: float) -> None
         (UTILITY, issued(enterprises, bills)),
     ):
         asyncio.run(send(kafka, topic, map(_line, facts), lambda _: None))
-    waiting = stands_still(kafka, FACTS) + stands_still(kafka, DECISIONS)
+    decided(kafka)
+    waiting = asyncio.run(ends(kafka, FACTS)) + asyncio.run(ends(kafka, DECISIONS))
     stack.stop_service("intake")
     stack.stop_service("eligibility")
     before = processes()

@@ -2,28 +2,40 @@
 
 import asyncio
 import sys
-import time
 
 import psutil
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
+from services.cli.draining import GROUPS, lag
+from services.cli.log import partition_numbers
 from shared.contracts.topics import topics
 
-LOOKS = 8
 WORTH_TELLING = 0.2
 SERVICES = ("intake", "eligibility", "payments", "ledger", "holdover")
 
 
-def stands_still(kafka: str, topic: str) -> int:
-    """Wait until what a service has told stands still; how many records that is."""
-    still, last = 0, -1
-    while still < LOOKS:
-        now = asyncio.run(ends(kafka, topic))
-        still = still + 1 if now == last else 0
-        last = now
-        time.sleep(1)
-    return last
+def decided(kafka: str) -> None:
+    """Wait until intake and eligibility have read all there is."""
+    asyncio.run(_decided(kafka))
+
+
+async def _decided(kafka: str) -> None:
+    admin, consumer = AIOKafkaAdminClient(bootstrap_servers=kafka), AIOKafkaConsumer(bootstrap_servers=kafka)
+    await admin.start()
+    await consumer.start()
+    try:
+        groups = ("relief-intake", "relief-eligibility")
+        numbers = await partition_numbers(kafka, [name for group in groups for name in GROUPS[group][1]])
+        # In this order: one clean pass over both means that nothing is between them.
+        while True:
+            if not any([await lag(admin, consumer, group, numbers) for group in groups]):
+                return
+            await asyncio.sleep(1)
+    finally:
+        await consumer.stop()
+        await admin.close()
 
 
 async def ends(kafka: str, topic: str) -> int:

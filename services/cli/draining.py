@@ -52,7 +52,7 @@ async def drained(found: Installation) -> None:
             for group in GROUPS:
                 if group == LEDGER:  # what the relay publishes after the ledger was asked, nobody would wait for
                     unrelayed = await asyncio.to_thread(_unrelayed, found)
-                lags[group] = await _lag(admin, consumer, group, numbers)
+                lags[group] = await lag(admin, consumer, group, numbers)
             unrelayed += await asyncio.to_thread(_to_come, found)
             if unrelayed == 0 and not any(lags.values()):
                 return
@@ -69,7 +69,7 @@ async def drained(found: Installation) -> None:
         await admin.close()
 
 
-async def _lag(
+async def lag(
     admin: AIOKafkaAdminClient, consumer: "AIOKafkaConsumer[bytes, bytes]", group: str, numbers: dict[str, list[int]]
 ) -> int:
     """Records of the group's topics that it has not yet told Kafka to be done."""
