@@ -230,7 +230,7 @@ def _print(outcome: Outcome, as_json: bool) -> None:
             "rejected": dict(sorted(outcome.rejected.items())),
             "corrupted": outcome.expected_rejected,
             "accounts": outcome.accounts,
-            "holdovers": outcome.held.as_document(),
+            "suppliers": outcome.held.as_document(),
         }
         print_with_differences(document, outcome.report.differences)
         return

@@ -1,6 +1,7 @@
 """The demo's suppliers: the deferred sums are repaid month by month, and what both sides' books say is compared."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,9 +18,10 @@ from services.cli.log import send
 from services.cli.reconcile_logs import Record, bounds, read_between
 from services.cli.terminal import out
 from services.simulator.manifest import Manifest, accepted_lines
+from services.simulator.records import RawRecord
 from services.simulator.utilities import Utilities
 from services.simulator.utilities_books import Books
-from shared.contracts.topics import ORDERS, UTILITY
+from shared.contracts.topics import FACTS, ORDERS, UTILITY
 from shared.money import yuan
 
 # The dates of the instalments, when each is announced, and for how long it may still be paid: of the pack in force
@@ -28,6 +30,8 @@ _DUE_ON: Final = (*(date(2020, month + 1, 1) - timedelta(1) for month in range(7
 _REMIND_DAYS, _GRACE_DAYS = 7, 15
 # After the last grace, what was paid in time and told late.
 _CURE_DAYS = 5
+# Intake takes a day's payments in far less.
+_FACTS_SECONDS = 10.0
 # Of these a supplier knows the sums: nothing else is deferred, or was to the end.
 _IN_FORCE: Final = ("open", "repaying")
 _COUNTED: Final = (*_IN_FORCE, "completed", "defaulted")
@@ -82,12 +86,22 @@ class Suppliers:
             self.utilities.books.sent(json.loads(line))
 
     def send(self, before: date) -> int:
-        """Tell what happened before a day, and wait until it has gone all the way; how many records."""
+        """Tell what happened before a day, so that the day may start: how many records."""
         records = self.utilities.day(before)
         if records:
-            run(send(self.found.kafka, UTILITY, records, lambda n: None))
-            run(drained(self.found))
+            run(self._send(records))
         return len(records)
+
+    async def _send(self, records: list[RawRecord]) -> None:
+        """Until they are facts: intake puts a day behind them in every partition, so nobody else is waited for."""
+        kafka = self.found.kafka
+        goal = await _facts(kafka) + len(records)
+        await send(kafka, UTILITY, records, lambda n: None)
+        deadline = time.monotonic() + _FACTS_SECONDS
+        while await _facts(kafka) < goal:
+            if time.monotonic() > deadline:
+                await drained(self.found)  # or it says who does not get on
+                return
 
     def read(self) -> None:
         run(self._read())
@@ -105,6 +119,11 @@ class Suppliers:
 
     def held(self) -> Held:
         return compared(self.found.get("holdover", "/v1/totals"), self.utilities.books)
+
+
+async def _facts(kafka: str) -> int:
+    """How many records the facts have."""
+    return sum(end for _, end in (await bounds(kafka, [FACTS])).values())
 
 
 def compared(totals: Mapping[str, Any], books: Books) -> Held:
@@ -159,12 +178,13 @@ def _differences(utility: str, mine: Mapping[str, Any], theirs: Mapping[str, int
 
 def print_held(held: Held) -> None:
     """For eyes."""
-    table = Table("utility", "in force", "repaid", "in default", "taken back", "cured", "protected", title="Holdovers")
+    table = Table("utility", "in force", "repaid", "in default", "taken back", "cured", "protected")
+    table.title = "Dues deferred"
     for utility, mine in held.by_utility.items():
         names = ("in_force", "completed", "defaulted", "withdrawn", "cured", "ever_protected")
         table.add_row(utility, *(f"{mine[name]:,}" for name in names))
     out.print(table)
-    table = Table("utility", "deferred CNY", "repaid CNY", "open CNY", "surplus CNY", title="Deferred")
+    table = Table("utility", "deferred CNY", "repaid CNY", "open CNY", "surplus CNY", title="Sums deferred")
     total: Counter[str] = Counter()
     for utility, mine in held.by_utility.items():
         table.add_row(utility, *(yuan(mine[name]) for name in _FEN))
