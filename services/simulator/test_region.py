@@ -206,7 +206,7 @@ def test_bills_are_corrected_once_in_amount_account_or_use(enterprises: list[Ent
 def test_bills_are_paid_in_full_in_part_too_much_and_before_they_are_out(enterprises: list[Enterprise]) -> None:
     kinds: Counter[str] = Counter()
     for found in enterprises:
-        bills = {fact.data.bill_id: fact for fact in found.facts if isinstance(fact.data, BillIssued)}
+        bills = {fact.data.bill_id: fact for fact in reversed(found.facts) if isinstance(fact.data, BillIssued)}
         paid: Counter[str] = Counter()
         for fact in found.facts:
             if isinstance(fact.data, BillPaid):
@@ -215,7 +215,7 @@ def test_bills_are_paid_in_full_in_part_too_much_and_before_they_are_out(enterpr
         for bill_id, fen in paid.items():
             bill = bills[bill_id].data
             assert isinstance(bill, BillIssued)
-            if bill.version == 1:
+            if not bills[bill_id].replaced:
                 sign = (fen > bill.amount_fen) - (fen < bill.amount_fen)
                 kinds[("full", "more", "less")[sign]] += 1
     assert kinds["full"] > kinds["less"] > kinds["more"] > 20
@@ -249,7 +249,7 @@ def test_suppliers_ask_to_cut_accounts_with_an_application_without_one_and_witho
             kinds["nobody applied"] += since is None
             kinds["undecided"] += late and since is not None and since <= asked.requested_on
     assert min(kinds[kind] for kind in ("unknown account", "applied", "nobody applied")) > 10
-    assert kinds["undecided"] > 0
+    assert kinds["undecided"] > 3
 
 
 def test_facts_lie_between_2018_and_july_2020(enterprises: list[Enterprise]) -> None:
