@@ -31,7 +31,8 @@ class OrderShown(BaseModel):
 
 class AccountProtection(BaseModel):
     """One enterprise's account. `protected`: an order is in force; `undecided`: an application for this due is.
-    `may_disconnect` and `reason`: what a request to cut the supply would be answered now.
+    `may_disconnect` and `reason`: what a request to cut the supply would be answered now. `late_fees_suspended`: on
+    every bill that is deferred, also while an instalment is in its grace.
     """
 
     holdover_id: str
@@ -43,6 +44,7 @@ class AccountProtection(BaseModel):
     protected: bool
     may_disconnect: bool
     reason: str
+    late_fees_suspended: bool
     order: OrderShown | None
 
 

@@ -23,6 +23,7 @@ from services.holdover.domain.enterprise import Enterprise
 from services.holdover.domain.facts import DAWN, Facts
 from services.holdover.domain.identity import Account, holdover_id
 from services.holdover.domain.standing import Standing, standing
+from services.holdover.domain.states import IN_FORCE
 from services.holdover.domain.telling import Told, may_disconnect
 from services.holdover.handlers import advance
 from services.holdover.orders import Signer
@@ -72,6 +73,7 @@ def _protection(enterprise: Enterprise, account: Account, day: date | None) -> A
         protected=told.order is not None,
         may_disconnect=verdict.allowed,
         reason=verdict.reason,
+        late_fees_suspended=now.state in IN_FORCE,
         order=_order(enterprise.uscc, identity, told),
     )
 

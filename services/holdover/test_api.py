@@ -52,6 +52,7 @@ async def test_a_protected_account_shows_the_order_that_was_told(desk: Desk, sto
                 "protected": True,
                 "may_disconnect": False,
                 "reason": words.protected(date(2021, 1, 15)),
+                "late_fees_suspended": True,
                 "order": order,
             }
         ],
@@ -113,7 +114,7 @@ async def test_what_is_said_of_an_account_and_what_a_request_is_answered(
         await commit(store, made if isinstance(made, list) else [made])
     found = await desk.protection()
     assert tuple(found[key] for key in ("state", "protected", "undecided", "may_disconnect", "reason")) == said
-    assert (found["order"] is not None) == found["protected"]
+    assert (found["order"] is not None) == found["protected"] == found["late_fees_suspended"]
     await commit(store, [logs.asked("r1")])
     ((answer, order, reason),) = await look(store, "SELECT answer, order_id, reason FROM disconnection")
     assert (answer, reason) == ("allowed" if found["may_disconnect"] else "refused", found["reason"])
@@ -124,6 +125,7 @@ async def test_the_provident_fund_has_no_supply_to_cut(desk: Desk, store: Store,
     await commit(store, [logs.applied("a1", FUND.utility), logs.bill("f1", 600, account=FUND), logs.decided("a1")])
     found = await desk.protection(FUND.account_no, FUND.supplier_id)
     assert (found["state"], found["protected"], found["may_disconnect"]) == ("open", False, False)
+    assert found["late_fees_suspended"]
     assert (found["reason"], found["as_of"]) == (words.NO_SUPPLY, None)
 
 
