@@ -30,10 +30,10 @@ def on_postgres(
     from psycopg_pool import PoolTimeout
 
     from shared.streaming.postgres_store import PostgresStore, connect, migrate
-    from shared.streaming.relay import Relay
+    from shared.streaming.relay import relaying
 
     pool = connect(url, schema)
-    relay = Relay(pool, schema, tells) if tells is not None else None
+    relay = relaying(pool, schema, tells) if tells is not None else None
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:

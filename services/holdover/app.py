@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.holdover import api, books_api, receivables_api
-from services.holdover.clock import Clock
+from services.holdover.clock import IDLE_SECONDS, Clock
 from services.holdover.handlers import DecisionsFold, FactsFold
 from services.holdover.orders import Signer
 from services.holdover.settings import Settings
@@ -19,6 +19,7 @@ from shared.contracts import topics
 from shared.limits import Limiter
 from shared.service import Backing, Input, Service, run
 from shared.streaming.publisher import Publisher
+from shared.streaming.steady import Steady
 
 NAME = "holdover"
 SCHEMA = "holdover"
@@ -35,7 +36,7 @@ def build(settings: Settings) -> Service:
     limiter = Limiter(settings.redis_url, NAME)
     shelf = Shelf(settings.kafka_bootstrap, settings.remind_days)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
-    clock = Clock(pool, SCHEMA, signer)
+    clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
     backing = _closing(backing, limiter)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
     backing = replace(

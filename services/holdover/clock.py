@@ -5,8 +5,6 @@ in transactions of bounded size under the partition's lock. A record that comes 
 up to the day by the fold, with the same events: when the clock gets to it makes no difference.
 """
 
-import asyncio
-import random
 from typing import LiteralString
 
 import structlog
@@ -17,9 +15,6 @@ from services.holdover.handlers import advance
 from services.holdover.orders import Signer
 from services.holdover.store.rows import HoldoverRows
 from shared.contracts import topics
-from shared.observability import metrics
-from shared.streaming import backoff
-from shared.streaming.errors import Retry
 from shared.streaming.postgres_store import Connection, Pool, append, lock_partitions, transaction
 from shared.streaming.records import Output
 
@@ -30,30 +25,11 @@ AT_ONCE = 500
 
 
 class Clock:
-    """Run as a task beside the runners; `trouble` is a sentence while it cannot work."""
+    """`once` is the work of a task beside the runners."""
 
     def __init__(self, pool: Pool, schema: str, signer: Signer, at_once: int = AT_ONCE) -> None:
         self._pool, self._schema, self._signer, self._at_once = pool, schema, signer, at_once
         self._rows = HoldoverRows()
-        self._jitter = random.Random()  # noqa: S311  # spreads retries, hides nothing
-        self.trouble: str | None = None
-
-    async def run(self) -> None:
-        """Until cancelled. Whatever fails is tried again, and readiness tells."""
-        failures = 0
-        while True:
-            try:
-                worked = await self.once()
-                failures, self.trouble = 0, None
-                if not worked:
-                    await asyncio.sleep(IDLE_SECONDS)
-            except Exception as error:
-                failures += 1
-                self.trouble = f"the clock of holdover cannot work: {error}"
-                passing = isinstance(error, Retry)
-                metrics.RETRIES.labels(f"clock_{'passing' if passing else 'unexpected'}").inc()
-                log.warning("clock failed, trying again", error=repr(error), exc_info=None if passing else error)
-                await asyncio.sleep(backoff.seconds(failures, self._jitter))
 
     async def once(self) -> bool:
         """One transaction in each partition where a day has brought something; whether there was any."""

@@ -1,21 +1,15 @@
 """The terms of every policy pack that the log keeps, by the pack's hash, while the service runs."""
 
-import asyncio
-
 import structlog
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 
 from services.holdover.domain.terms import Terms
 from services.holdover.packs import NoTerms, terms_of
 from shared.contracts.registry import decoder
 from shared.contracts.topics import PACKS
 from shared.streaming.errors import Retry
+from shared.streaming.packs import follow_packs
 
 log = structlog.get_logger()
-
-PERIOD_SECONDS = 2.0
 
 
 class Shelf:
@@ -36,27 +30,8 @@ class Shelf:
         return terms
 
     async def run(self) -> None:
-        """Follow the topic until cancelled; trouble with the broker passes."""
-        while True:
-            try:
-                await self._follow()
-            except (KafkaError, OSError) as error:
-                log.warning("packs cannot be read, trying again", error=repr(error))
-                await asyncio.sleep(PERIOD_SECONDS)
-
-    async def _follow(self) -> None:
-        where = TopicPartition(PACKS, 0)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
-        try:
-            await consumer.start()
-            consumer.assign([where])
-            await consumer.seek_to_beginning(where)
-            while True:
-                found = await consumer.getmany(where, timeout_ms=int(PERIOD_SECONDS * 1000))
-                for record in found.get(where, []):
-                    self.put(record.value)
-        finally:
-            await consumer.stop()
+        """Follow the topic until cancelled."""
+        await follow_packs(self._bootstrap, self.put)
 
     def put(self, value: bytes | None) -> None:
         """Take up one published pack; what is no pack, or not the one its hash says, is told and left out."""

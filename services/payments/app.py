@@ -8,7 +8,7 @@ from services.payments import api, batches_api, books_api, officers, officers_mo
 from services.payments.bank import published
 from services.payments.bank.mailbox import DirectoryMailbox
 from services.payments.bank.pain001 import Debtor
-from services.payments.clerk import Clerk, Rules
+from services.payments.clerk import IDLE_SECONDS, Clerk, Rules
 from services.payments.commands import CommandsFold
 from services.payments.conserving import Conserving
 from services.payments.desk import Desk
@@ -26,6 +26,7 @@ from shared.service import Backing, Input, Service, run
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import PostgresStore
 from shared.streaming.publisher import Publisher
+from shared.streaming.steady import Steady
 
 SCHEMA = "payments"
 GROUP = "relief-payments"
@@ -53,13 +54,14 @@ def build(settings: Settings) -> Service:
         prepares=settings.batches == "auto",
     )
     clerk = Clerk(pool, SCHEMA, rules, unsealer.unseal, vault, post)
+    working = Steady("clerk", "the clerk of payments cannot work", clerk.once, IDLE_SECONDS)
     desk = Desk(pool, SCHEMA, partitions)
     # Opened with the other: they share a pool. Commands are partitioned by payment or batch, and locked apart.
     words = Backing(
         PostgresStore(pool, SCHEMA, CommandRows(SCHEMA), space=f"{SCHEMA}.commands"),
         nullcontext,
-        (clerk.run, Conserving(pool).run),
-        {"clerk": lambda: clerk.trouble},
+        (working.run, Conserving(pool).run),
+        {"clerk": lambda: working.trouble},
     )
     return Service(
         "payments",

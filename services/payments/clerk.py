@@ -6,7 +6,6 @@ lock in the database; a second replica waits for it.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -26,10 +25,8 @@ from services.payments.turnover import turn_over
 from services.payments.vault import Vault
 from services.payments.wire import Occasion
 from shared.calendar import SHANGHAI
-from shared.observability import metrics
 from shared.sealing import UnsealError
-from shared.streaming import backoff
-from shared.streaming.errors import Retry, Stop
+from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import Connection, Pool, append, lock_partitions, transaction
 from shared.streaming.records import Output
 
@@ -54,34 +51,15 @@ class Rules:
 
 
 class Clerk:
-    """Run as a task beside the runner; `trouble` is a sentence while it cannot work."""
+    """`once` is the work of a task beside the runner."""
 
     def __init__(
         self, pool: Pool, schema: str, rules: Rules, unseal: Callable[[str, bytes], bytes], vault: Vault, post: Post
     ) -> None:
         self._pool, self._schema, self._rules = pool, schema, rules
         self._unseal, self._vault, self._post = unseal, vault, post
-        self._jitter = random.Random()  # noqa: S311  # spreads retries, hides nothing
         # At the start, for keys are read then, and every day: a replica with the older file may still store under it.
         self._keys_to_check = True
-        self.trouble: str | None = None
-
-    async def run(self) -> None:
-        """Until cancelled. Whatever fails is tried again, and readiness tells: no money moves meanwhile."""
-        failures = 0
-        while True:
-            try:
-                worked = await self.once()
-                failures, self.trouble = 0, None
-                if not worked:
-                    await asyncio.sleep(IDLE_SECONDS)
-            except Exception as error:
-                failures += 1
-                self.trouble = f"the clerk of payments cannot work: {error}"
-                passing = isinstance(error, Retry)
-                metrics.RETRIES.labels(f"clerk_{'passing' if passing else 'unexpected'}").inc()
-                log.warning("clerk failed, trying again", error=repr(error), exc_info=None if passing else error)
-                await asyncio.sleep(backoff.seconds(failures, self._jitter))
 
     async def once(self) -> bool:
         """Do what there is to do; whether there was anything. False also while another replica's clerk works."""

@@ -5,18 +5,15 @@ published before the pointer moved is published again by the next: readers are s
 at the pointer and goes in order, so what is new in the log is in order too, even where two overlap for a while.
 """
 
-import asyncio
-import random
-
 import structlog
 from psycopg import sql
 
 from shared.observability import metrics
-from shared.streaming import backoff, crash
-from shared.streaming.errors import Retry
+from shared.streaming import crash
 from shared.streaming.postgres_store import Pool, transaction
 from shared.streaming.records import Output
 from shared.streaming.runner import Publishes
+from shared.streaming.steady import Steady
 
 log = structlog.get_logger()
 
@@ -25,7 +22,7 @@ BATCH = 2000
 
 
 class Relay:
-    """Run as a task beside the runner; `trouble` is a sentence while it cannot publish."""
+    """`once` is the work of a task beside the runner."""
 
     def __init__(self, pool: Pool, schema: str, publisher: Publishes, batch: int = BATCH) -> None:
         self._pool, self._publisher, self._batch = pool, publisher, batch
@@ -37,25 +34,6 @@ class Relay:
             "SELECT seq, topic, partition, key, value FROM {}.outbox WHERE seq > %s ORDER BY seq LIMIT %s"
         ).format(name)
         self._move = sql.SQL("UPDATE {}.outbox_pointer SET relayed = %s").format(name)
-        self._jitter = random.Random()  # noqa: S311  # spreads retries, hides nothing
-        self.trouble: str | None = None
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        failures = 0
-        while True:
-            try:
-                sent = await self.once()
-                failures, self.trouble = 0, None
-                if sent == 0:
-                    await asyncio.sleep(IDLE_SECONDS)
-            except Exception as error:  # whatever it is: nothing is skipped, readiness tells, try again
-                failures += 1
-                passing = isinstance(error, Retry)
-                self.trouble = f"the relay of {self._schema} cannot publish: {error}"
-                metrics.RETRIES.labels(f"relay_{'passing' if passing else 'unexpected'}").inc()
-                log.warning("relay failed, trying again", error=repr(error), exc_info=None if passing else error)
-                await asyncio.sleep(backoff.seconds(failures, self._jitter))
 
     async def once(self) -> int:
         """Publish the next events, in order; how many. 0 also when another replica holds the pointer."""
@@ -77,3 +55,9 @@ class Relay:
         metrics.RELAY_POSITION.labels(self._schema).set(rows[-1][0])
         metrics.RELAY_BACKLOG.labels(self._schema).set(max(0, last - rows[-1][0]))
         return len(rows)
+
+
+def relaying(pool: Pool, schema: str, publisher: Publishes, batch: int = BATCH) -> Steady:
+    """The relay as a task."""
+    relay = Relay(pool, schema, publisher, batch)
+    return Steady("relay", f"the relay of {schema} cannot publish", relay.once, IDLE_SECONDS)

@@ -16,7 +16,7 @@ from shared.streaming.errors import Retry
 from shared.streaming.fakes import IN, Log, Process, RecordingPublisher, memory_store, until
 from shared.streaming.postgres_store import PostgresStore, append, transaction
 from shared.streaming.records import Mark, Output
-from shared.streaming.relay import Relay
+from shared.streaming.relay import Relay, relaying
 from shared.streaming.test_stores import TOTALS, Totals
 from shared.streaming.treatment import ATTEMPTS_BEFORE_STOP
 
@@ -75,7 +75,7 @@ async def test_what_was_not_acknowledged_is_published_again(store: PostgresStore
     with pytest.raises(Retry):
         await relay.once()
     assert await pointer(store) == 0
-    running = asyncio.create_task(relay.run())
+    running = asyncio.create_task(relaying(store.pool, store.schema, publisher, batch=4).run())
     await until(lambda: relayed(store, 6))
     running.cancel()
     assert publisher.out == events(1, 4) + events(1, 6)
@@ -83,7 +83,7 @@ async def test_what_was_not_acknowledged_is_published_again(store: PostgresStore
 
 async def test_the_relay_tells_its_trouble_and_goes_on_by_itself(store: PostgresStore[int]) -> None:
     publisher = RecordingPublisher()
-    relay = Relay(store.pool, store.schema, publisher)
+    relay = relaying(store.pool, store.schema, publisher)
     publisher.raises_before = [Retry("Kafka is away"), ValueError("unforeseen")]
     await tell(store, events(1, 2))
     running = asyncio.create_task(relay.run())
