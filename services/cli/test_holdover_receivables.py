@@ -66,7 +66,7 @@ def found(database: str, secrets: Path, redis_url: str) -> Iterator[Installation
     verifier = TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)
     app.include_router(api.routes(pool, verifier, limiter, signer()))
     app.include_router(receivables_api.routes(pool, verifier, limiter))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
