@@ -44,7 +44,7 @@ class Told:
 
 def before(running: Running) -> Before:
     rejected = told(running, REJECTED)
-    return Before(_accounts(running), frozenset(rejected.events), rejected.repeats)
+    return Before(accounts(running), frozenset(rejected.events), rejected.repeats)
 
 
 def told(running: Running, topic: str, enterprises: set[str] | None = None) -> Told:
@@ -76,7 +76,7 @@ def check(running: Running, enterprises: set[str], expected: Expected, earlier: 
     """Decisions, told money, accounts, rejects, eligibility's own answer and `relief reconcile`; differences by key."""
     _same("the decisions log", expected.standing, decided(running, enterprises))
     _same("the ledger topics", expected.net_fen, net_fen(running, enterprises))
-    now = _accounts(running)
+    now = accounts(running)
     moved = {account: now[account] - earlier.accounts[account] for account in now}
     _same("the ledger's accounts", expected.accounts, {account: fen for account, fen in moved.items() if fen})
     assert sum(now.values()) == 0, "debits and credits differ"
@@ -90,8 +90,12 @@ def check(running: Running, enterprises: set[str], expected: Expected, earlier: 
 
 def decided(running: Running, enterprises: set[str]) -> Standing:
     """The decision of the highest revision per business key."""
+    return decided_by(told(running, DECISIONS, enterprises).events)
+
+
+def decided_by(events: Mapping[str, dict[str, Any]]) -> Standing:
     latest: dict[Key, tuple[int, str, int]] = {}
-    for event in told(running, DECISIONS, enterprises).events.values():
+    for event in events.values():
         data = event["data"]
         key, found = _key(data), (data["revision"], data["outcome"], data["amount_fen"])
         if key not in latest or latest[key][0] < found[0]:
@@ -101,11 +105,16 @@ def decided(running: Running, enterprises: set[str]) -> Standing:
 
 def net_fen(running: Running, enterprises: set[str]) -> dict[Key, int]:
     """What the ledger topics add up to per business key, every event id once; keys that net to 0 are left out."""
+    exemptions, refunds = (told(running, topic, enterprises).events for topic in (LEDGER_EXEMPTIONS, LEDGER_REFUNDS))
+    return net_by(exemptions, refunds)
+
+
+def net_by(exemptions: Mapping[str, dict[str, Any]], refunds: Mapping[str, dict[str, Any]]) -> dict[Key, int]:
     net: Counter[Key] = Counter()
-    for event in told(running, LEDGER_EXEMPTIONS, enterprises).events.values():
+    for event in exemptions.values():
         data = event["data"]
         net[data["uscc"], "exemption", f"{data['insurance']}/{data['period']}"] += data["delta_fen"]
-    for event in told(running, LEDGER_REFUNDS, enterprises).events.values():
+    for event in refunds.values():
         data = event["data"]
         net[data["uscc"], _MEASURES[data["programme"]], data["key"]] += _SIGNS[event["type"]] * data["amount_fen"]
     return {key: fen for key, fen in net.items() if fen}
@@ -138,7 +147,7 @@ def _asked(running: Running, enterprises: set[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _accounts(running: Running) -> Counter[str]:
+def accounts(running: Running) -> Counter[str]:
     balance = running.found.get("ledger", "/v1/trial-balance")
     return Counter({account["account"]: account["balance_fen"] for account in balance["accounts"]})
 
