@@ -1,6 +1,7 @@
 """`python -m tests.faults.matrix`: tries faults on a local stack; fails unless the money is right."""
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -16,7 +17,8 @@ from tests.faults.matrix.ground import Ground, prepare
 from tests.faults.matrix.report import print_table, print_trial
 from tests.faults.matrix.trial import Trial, tried
 
-out = Console(highlight=False)
+# Never narrower: the table is read in logs too.
+out = Console(highlight=False, width=max(Console().width, 110))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         sys.stdout.write("".join(f"{name}\n" for name in FAULTS))
         return 0
+    # Our own clients: that a broker is away is what is wanted.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     names = options.fault or list(FAULTS)
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="relief-faults-") as directory:

@@ -34,7 +34,7 @@ def _kill_points() -> dict[str, Fault]:
 
 
 FAULTS: dict[str, Fault] = {
-    "nothing": Fault(upstream_faults.nothing_more),
+    "nothing": Fault(upstream_faults.only_sent("nothing")),
     **_kill_points(),
     "every-process-killed": Fault(kills.killed_anywhere),
     "eligibility-frozen": Fault(kills.frozen("eligibility")),
@@ -57,5 +57,8 @@ FAULTS: dict[str, Fault] = {
     "redis-cut": Fault(server_faults.cut("redis"), linked=True),
     "redis-commits-unanswered": Fault(server_faults.commits_unanswered("redis"), linked=True),
     "upstream-sent-again": Fault(upstream_faults.sent_again),
-    "upstream-out-of-order": Fault(upstream_faults.nothing_more, arrange=upstream_faults.in_another_order),
+    "upstream-out-of-order": Fault(
+        upstream_faults.only_sent("every record of the region in a random order"),
+        arrange=upstream_faults.in_another_order,
+    ),
 }

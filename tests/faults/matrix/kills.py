@@ -32,8 +32,9 @@ def killed_at(service: str, point: str) -> Callable[[Ground], str]:
         with ground.load.flowing():
             with ground.running.doomed(service, f"{point}:{nth}") as doomed:
                 assert doomed.wait(60) == -signal.SIGKILL, f"{service} ended, but not at {point}"
+                ground.load.was_hurt()
             ground.stack.start_service(service)
-        return f"{service} killed by SIGKILL at {point}, the {nth}th time"
+        return f"{service} killed by SIGKILL at {point}, time {nth}"
 
     return inject
 
@@ -44,6 +45,7 @@ def killed_anywhere(ground: Ground) -> str:
         for _ in range(2):
             for name, replica in ground.everyone():
                 ground.stack.kill_service(name, replica, restart=False)
+                ground.load.was_hurt()
                 ground.stack.start_service(name, replica)
     return f"SIGKILL to each of {len(ground.everyone())} processes in turn, twice"
 
@@ -61,6 +63,7 @@ def frozen(service: str) -> Callable[[Ground], str]:
                 time.sleep(SESSION_SECONDS + 5)  # only time passes a session timeout
                 os.kill(doomed.pid, signal.SIGCONT)
                 wait_until(lambda: psutil.Process(doomed.pid).status() != psutil.STATUS_STOPPED, "the waking")
+                ground.load.was_hurt()
                 time.sleep(3)  # what it had in hand goes out now, or is refused
             ground.stack.start_service(service)
         if ground.replicas == 1:

@@ -37,9 +37,13 @@ class Load:
         for number, part in enumerate(parts):
             self._parts.insert(number * (step + 1), part)
 
+    def was_hurt(self) -> None:
+        """The last injury was now; what comes until the load ends is recovery already."""
+        self.over_at = time.monotonic()
+
     @contextmanager
     def flowing(self) -> Iterator[None]:
-        """Inside: it is sent, at a pace. On leaving, which is `over_at`, the rest as fast as it goes."""
+        """Inside: it is sent, at a pace. On leaving, which is `over_at` unless it `was_hurt`, the rest as fast as it goes."""
         thread = threading.Thread(target=self._flow)
         thread.start()
         try:
@@ -48,7 +52,7 @@ class Load:
             self._cut.set()
             raise
         finally:
-            self.over_at = time.monotonic()
+            self.over_at = self.over_at or time.monotonic()
             self._over.set()
             thread.join()
         if self._trouble is not None:

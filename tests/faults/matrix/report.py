@@ -29,7 +29,10 @@ def print_trial(out: Console, trial: Trial) -> None:
 
 
 def print_table(out: Console, trials: Iterable[Trial]) -> None:
-    table = Table("fault", "runs", "events", "lost", "repeated effects", "wrong amounts", "recovery seconds")
+    table = Table(title="Faults")
+    table.add_column("fault", no_wrap=True)
+    for name in ("runs", "events", "lost", "repeated effects", "wrong amounts", "recovery seconds"):
+        table.add_column(name, justify="right")
     by_fault: dict[str, list[Trial]] = {}
     for trial in trials:
         by_fault.setdefault(trial.fault, []).append(trial)

@@ -1,6 +1,7 @@
 """Faults of those who send: yesterday again, and everything in another order."""
 
 import random
+from collections.abc import Callable
 
 from tests.faults.matrix.ground import Ground
 from tests.integration.region import Upstream
@@ -22,7 +23,10 @@ def in_another_order(region: list[Upstream], seed: int) -> list[Upstream]:
     return sorted(shuffled, key=lambda one: one.topic)
 
 
-def nothing_more(ground: Ground) -> str:
-    with ground.load.flowing():
-        pass
-    return "every record of the region in a random order"
+def only_sent(what: str) -> Callable[[Ground], str]:
+    def inject(ground: Ground) -> str:
+        with ground.load.flowing():
+            pass
+        return what
+
+    return inject
