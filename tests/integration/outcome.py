@@ -1,6 +1,7 @@
 """What an installation came to for one region, read from every place that keeps it, against what was expected."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tests.integration.running import Running
 _SIGNS = {"relief.refund.authorised.v1": 1, "relief.refund.cancelled.v1": -1, "relief.refund.clawback_raised.v1": -1}
 _MEASURES = {"job_stabilisation": "refund", "contribution_return": "contribution_return"}
 _SHOWN = 10
+_TRIES = 15
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -141,10 +143,20 @@ def _asked(running: Running, enterprises: set[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with httpx.Client(base_url=running.url("eligibility"), headers=headers, timeout=10, trust_env=False) as client:
         for uscc in sorted(enterprises):
-            answer = client.get(f"/v1/enterprises/{uscc}")
+            answer = _patiently(client, f"/v1/enterprises/{uscc}")
             assert answer.status_code == 200, f"{uscc}: {answer.text}"
             found += answer.json()["decisions"]
     return found
+
+
+def _patiently(client: httpx.Client, path: str) -> httpx.Response:
+    """What a caller does who is told to try again: the store may just have been away."""
+    for _ in range(_TRIES):
+        answer = client.get(path)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(1)
+    return answer
 
 
 def accounts(running: Running) -> Counter[str]:

@@ -22,6 +22,9 @@ _TOLD_METRICS = {
     "relief_producer_recreations_total": "new producers",
 }
 
+# By service, replica and metric.
+Told = dict[tuple[str, int, str], float]
+
 
 @dataclass(slots=True)
 class Ground:
@@ -50,22 +53,31 @@ class Ground:
     def restart_server(self, name: str) -> None:
         self.servers.start_service(name)
 
-    def told_metrics(self) -> str:
-        """What the services that run now say of their own recoveries."""
-        sums = dict.fromkeys(_TOLD_METRICS, 0.0)
+    def told_metrics(self) -> Told:
+        """What each process says of its own recoveries since it started."""
+        told: Told = {}
         for name, replica in self.everyone():
-            for metric in sums:
+            for metric in _TOLD_METRICS:
                 try:
-                    sums[metric] += self.running.metric(metric, name, replica)
+                    told[name, replica, metric] = self.running.metric(metric, name, replica)
                 except httpx.HTTPError:
-                    continue  # a replica that the fault took away for good
-        return ", ".join(f"{int(value)} {_TOLD_METRICS[name]}" for name, value in sums.items() if value)
+                    continue  # it is not there
+        return told
 
     def close(self) -> None:
         self.stack.down(wipe=True)
         for link in self.links.values():
             link.close()
         self.servers.down(wipe=True)
+
+
+def told_between(before: Told, after: Told) -> str:
+    """In words; a process that started anew counts from 0."""
+    sums = dict.fromkeys(_TOLD_METRICS, 0)
+    for where, value in after.items():
+        earlier = before.get(where, 0)
+        sums[where[2]] += int(value - earlier if value >= earlier else value)
+    return ", ".join(f"{number} {_TOLD_METRICS[metric]}" for metric, number in sums.items() if number)
 
 
 def prepare(directory: Path, replicas: int, *, linked: bool) -> Ground:

@@ -43,7 +43,7 @@ class Load:
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
-        """Inside: it is sent, at a pace. On leaving, which is `over_at` unless it `was_hurt`, the rest as fast as it goes."""
+        """Inside: it is sent, at a pace. On leaving (`over_at`, unless it `was_hurt`), the rest as fast as it goes."""
         thread = threading.Thread(target=self._flow)
         thread.start()
         try:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from tests.faults.matrix.counting import NOTHING, Counts, count
 from tests.faults.matrix.faults import FAULTS
-from tests.faults.matrix.ground import Ground
+from tests.faults.matrix.ground import Ground, told_between
 from tests.faults.matrix.load import Load
 from tests.faults.matrix.observing import observe
 from tests.integration import outcome
@@ -58,6 +58,7 @@ def tried(ground: Ground, fault: str, enterprises: int, seed: int) -> Trial:
     earlier = outcome.before(ground.running)
     ground.load = Load(ground.running, slices(region, _PARTS), _KEPT)
     ground.load.take(_BEFORE)
+    told_before = ground.told_metrics()
     injected = what.inject(ground)
     started = ground.load.over_at
     ground.running.settle(seconds=_SETTLE_SECONDS)
@@ -66,7 +67,7 @@ def tried(ground: Ground, fault: str, enterprises: int, seed: int) -> Trial:
     recovered = f"{repeats} records told again with the same bytes"
     if ground.load.again:
         recovered += f", {ground.load.again} sendings repeated"
-    if metrics := ground.told_metrics():
+    if metrics := told_between(told_before, ground.told_metrics()):
         recovered += f", {metrics}"
     return Trial(
         fault, ground.replicas, seed, enterprises, len(region), injected, recovered, seconds, count(wanted, found)
