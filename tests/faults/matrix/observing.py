@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 from services.cli.app import app
 from services.cli.installation import run
 from services.cli.log import read
-from shared.contracts.topics import DECISIONS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS, REJECTED
+from shared.contracts.topics import DECISIONS, FACTS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS, ORDERS, REJECTED
 from tests.faults.matrix.counting import Found
 from tests.integration import outcome
 from tests.integration.outcome import Before
 from tests.integration.running import Running
+
+_TOLD = (FACTS, DECISIONS, ORDERS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def hear(running: Running, topic: str, enterprises: set[str] | None = None) -> H
 
 def observe(running: Running, enterprises: set[str], earlier: Before) -> tuple[Found, int]:
     """What was found, and how many records came again with the same bytes."""
-    heard = {name: hear(running, name, enterprises) for name in (DECISIONS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS)}
+    heard = {name: hear(running, name, enterprises) for name in _TOLD}
     rejects = hear(running, REJECTED)
     other: list[str] = []
     two_contents = tuple(name for one in (*heard.values(), rejects) for name in one.two_contents)
