@@ -18,11 +18,13 @@ def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`linked`: needs proxies before PostgreSQL and Redis. `arrange`: what becomes of the region before it is sent."""
+    """`linked`: needs proxies before PostgreSQL and Redis. `arrange`: what becomes of the region before it is sent.
+    `lasts_seconds`: how long injecting takes, about, per replica."""
 
     inject: Inject
     linked: bool = False
     arrange: Arrange = _as_it_is
+    lasts_seconds: float = 4.0
 
 
 def _kill_points() -> dict[str, Fault]:
@@ -36,11 +38,12 @@ def _kill_points() -> dict[str, Fault]:
 FAULTS: dict[str, Fault] = {
     "nothing": Fault(upstream_faults.only_sent("nothing")),
     **_kill_points(),
-    "every-process-killed": Fault(kills.killed_anywhere),
-    "eligibility-frozen": Fault(kills.frozen("eligibility")),
-    "payments-frozen": Fault(kills.frozen("payments")),
-    "rebalances-in-a-row": Fault(kills.rebalanced),
-    "rolling-restart": Fault(kills.restarted_in_turn),
+    "every-process-killed": Fault(kills.killed_anywhere, lasts_seconds=30),
+    "eligibility-frozen": Fault(kills.frozen("eligibility"), lasts_seconds=20),
+    "payments-frozen": Fault(kills.frozen("payments"), lasts_seconds=20),
+    "rebalances-in-a-row": Fault(kills.rebalanced, lasts_seconds=20),
+    "rolling-restart": Fault(kills.restarted_in_turn, lasts_seconds=16),
+    "clocks-jumped": Fault(kills.clocks_jumped, lasts_seconds=12),
     "kafka-killed": Fault(server_faults.killed("kafka")),
     "kafka-stopped": Fault(server_faults.stopped("kafka")),
     "redis-killed": Fault(server_faults.killed("redis")),

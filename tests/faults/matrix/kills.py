@@ -4,9 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import psutil
 
+from tests.faults.matrix import elsewhen
 from tests.faults.matrix.ground import SERVICES, Ground
 from tests.faults.matrix.load import wait_until
 
@@ -97,3 +99,17 @@ def restarted_in_turn(ground: Ground) -> str:
                 ground.stack.stop_service(name, replica)
                 ground.stack.start_service(name, replica)
     return f"each of {len(ground.everyone())} processes stopped and started, one after the other"
+
+
+def clocks_jumped(ground: Ground) -> str:
+    """On the host of the first replica of each: 40 days ahead, 80 back, and then an hour off."""
+    with ExitStack() as stack, ground.load.flowing():
+        for name in SERVICES:
+            arguments = ["-m", "tests.faults.matrix.elsewhen", name]
+            stack.enter_context(ground.running.instead(name, arguments, RELIEF_CLOCK="auto"))
+        time.sleep(elsewhen.LAST_SECONDS + 1)  # only time makes them jump
+        assert "clock" in ground.running.wrong("intake"), "the day clock saw nothing in it"
+        ground.load.was_hurt()
+    for name in SERVICES:
+        ground.stack.start_service(name)
+    return f"the clock of the first replica of {', '.join(SERVICES)} 40 days ahead, 40 days behind, an hour ahead"

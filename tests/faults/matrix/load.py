@@ -9,22 +9,24 @@ from services.cli.terminal import CommandError
 from tests.integration.region import Upstream
 from tests.integration.running import Running
 
-_PAUSE_SECONDS = 0.1
 _GIVE_UP_SECONDS = 120.0
 
 
 class Load:
     """Sends parts of a region one after the other. While the fault is being injected, some parts are always kept, so
-    that its end is under load too."""
+    that its end is under load too. `meanwhile`: how many records were sent from the beginning to the last injury."""
 
-    def __init__(self, running: Running, parts: list[list[Upstream]], kept: int) -> None:
+    def __init__(self, running: Running, parts: list[list[Upstream]], kept: int, pause_seconds: float) -> None:
         self._running, self._parts, self._kept = running, list(parts), kept
+        self._pause_seconds = pause_seconds
         self._over = threading.Event()
         self._cut = threading.Event()
         self._trouble: BaseException | None = None
         self.again = 0
         self.over_at = 0.0
+        self.meanwhile = 0
         self.sent: list[list[Upstream]] = []
+        self._sent_before = 0
 
     def take(self, count: int) -> None:
         """Sends so many parts now."""
@@ -40,10 +42,12 @@ class Load:
     def was_hurt(self) -> None:
         """The last injury was now; what comes until the load ends is recovery already."""
         self.over_at = time.monotonic()
+        self.meanwhile = self._sent_in_all() - self._sent_before
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Inside: it is sent, at a pace. On leaving (`over_at`, unless it `was_hurt`), the rest as fast as it goes."""
+        self._sent_before = self._sent_in_all()
         thread = threading.Thread(target=self._flow)
         thread.start()
         try:
@@ -52,17 +56,21 @@ class Load:
             self._cut.set()
             raise
         finally:
-            self.over_at = self.over_at or time.monotonic()
+            if not self.over_at:
+                self.was_hurt()
             self._over.set()
             thread.join()
         if self._trouble is not None:
             raise self._trouble
 
+    def _sent_in_all(self) -> int:
+        return sum(len(part) for part in self.sent)
+
     def _flow(self) -> None:
         try:
             while self._parts and not self._cut.is_set():
                 if not self._over.is_set():
-                    self._over.wait(_PAUSE_SECONDS)
+                    self._over.wait(self._pause_seconds)
                     if len(self._parts) <= self._kept:
                         continue
                 self._send(self._parts.pop(0))

@@ -55,11 +55,13 @@ def tried(ground: Ground, fault: str, enterprises: int, seed: int) -> Trial:
         region = what.arrange(simulate(enterprises, own, Path(directory)), own)
     wanted = expected(region)
     assert wanted.net_fen, "the region implies no money"
+    # So that what is injected over a minute has load for a minute.
+    pause = what.lasts_seconds * ground.replicas / (_PARTS - _BEFORE - _KEPT)
     earlier = outcome.before(ground.running)
-    ground.load = Load(ground.running, slices(region, _PARTS), _KEPT)
+    ground.load = Load(ground.running, slices(region, _PARTS), _KEPT, pause)
     ground.load.take(_BEFORE)
     told_before = ground.told_metrics()
-    injected = what.inject(ground)
+    injected = f"{what.inject(ground)}; {ground.load.meanwhile} records sent meanwhile"
     started = ground.load.over_at
     ground.running.settle(seconds=_SETTLE_SECONDS)
     seconds = time.monotonic() - started
