@@ -15,11 +15,13 @@ from tests.faults.matrix.ground import Ground
 _LOST_BYTES = 200_000
 _CUT_SECONDS = 4.0
 _OUTAGE_SECONDS = 3.0
+_FIRST_SECONDS = 1.5  # of load, before the server goes
 
 
 def killed(server: str) -> Callable[[Ground], str]:
     def inject(ground: Ground) -> str:
         with ground.load.flowing():
+            time.sleep(_FIRST_SECONDS)
             ground.servers.kill_service(server, restart=False)
             time.sleep(_OUTAGE_SECONDS)
             ground.restart_server(server)
@@ -31,6 +33,7 @@ def killed(server: str) -> Callable[[Ground], str]:
 def stopped(server: str) -> Callable[[Ground], str]:
     def inject(ground: Ground) -> str:
         with ground.load.flowing():
+            time.sleep(_FIRST_SECONDS)
             ground.servers.stop_service(server)
             time.sleep(_OUTAGE_SECONDS)
             ground.restart_server(server)
