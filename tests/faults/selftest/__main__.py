@@ -49,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
                 caught &= finding is None
                 seconds = f"{time.monotonic() - began:.0f}"
                 table.add_row(plant.name, shown(check) if finding is None else Text(finding, style="red"), seconds)
-                out.print(f"{plant.name}: {'caught by' if finding is None else 'NOT caught by'} {shown(check)}")
+                verdict = "caught by" if finding is None else "NOT caught by"
+                out.print(f"{plant.name}: {verdict} {shown(check)}", markup=False, soft_wrap=True)
     out.print(table)
     return 0 if caught else 1
 
