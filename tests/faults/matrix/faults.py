@@ -46,6 +46,7 @@ FAULTS: dict[str, Fault] = {
     "clocks-jumped": Fault(kills.clocks_jumped, lasts_seconds=12),
     "kafka-killed": Fault(server_faults.killed("kafka")),
     "kafka-stopped": Fault(server_faults.stopped("kafka")),
+    "kafka-gone-while-publishing": Fault(kills.publishing_into_nothing, lasts_seconds=8),
     "redis-killed": Fault(server_faults.killed("redis")),
     "redis-lost-last-writes": Fault(server_faults.redis_lost_its_last_writes),
     "redis-flushed": Fault(server_faults.redis_flushed),

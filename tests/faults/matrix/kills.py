@@ -41,6 +41,20 @@ def killed_at(service: str, point: str) -> Callable[[Ground], str]:
     return inject
 
 
+def publishing_into_nothing(ground: Ground) -> str:
+    """What is handed over to a broker that is gone is not published, whatever the client library takes from us."""
+    with ground.load.flowing():
+        with ground.running.doomed("eligibility", "before_publish:4:SIGSTOP") as doomed:
+            wait_until(lambda: psutil.Process(doomed.pid).status() == psutil.STATUS_STOPPED, "the freezing")
+            ground.servers.kill_service("kafka", restart=False)
+            os.kill(doomed.pid, signal.SIGCONT)
+            time.sleep(3)  # it publishes, and waits for an answer
+        ground.restart_server("kafka")
+        ground.load.was_hurt()
+        ground.stack.start_service("eligibility")
+    return "SIGKILL to Kafka with eligibility about to publish, 3 s, SIGKILL to eligibility, both started"
+
+
 def killed_anywhere(ground: Ground) -> str:
     """Whatever they are doing, one after the other, and again."""
     with ground.load.flowing():

@@ -54,7 +54,7 @@ _FENCES = (
         ),
         ("shared/streaming/test_postgres.py::test_whoever_writes_a_partitions_rows_is_waited_for_and_then_seen",),
     ),
-    # That a refused commit is taken for done is no bug to plant: the next batch is compared with the store, and dropped.
+    # To take a refused commit for done is no bug to plant: the next batch is compared with the store, and dropped.
     Plant(
         "the runner does not compare its place with the store's",
         (
@@ -79,7 +79,7 @@ _PUBLISHING = (
         ),
         (
             f"{_PUBLISHER}::test_an_acknowledgement_that_does_not_come_is_not_waited_for_without_end",
-            f"{_COUNTED}eligibility-killed-after-commit",
+            f"{_COUNTED}kafka-gone-while-publishing",
         ),
     ),
     Plant(
