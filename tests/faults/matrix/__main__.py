@@ -32,15 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="relief-faults-") as directory:
         for replicas in [options.replicas] if options.replicas else [1, 2]:
-            for trial in _all(Path(directory), names, replicas, options.enterprises, options.seed):
+            for trial in _all(Path(directory), names, replicas, options):
                 print_trial(out, trial)
                 trials.append(trial)
     print_table(out, trials)
     return 0 if all(trial.passed for trial in trials) else 1
 
 
-def _all(directory: Path, names: list[str], replicas: int, enterprises: int, seed: int) -> Iterator[Trial]:
+def _all(directory: Path, names: list[str], replicas: int, options: argparse.Namespace) -> Iterator[Trial]:
     """Those that need proxies come last, so that a ground is brought up twice and not for each."""
+    enterprises, seed = options.enterprises, options.seed
     ground: Ground | None = None
     linked = False
     numbers = count(1)
@@ -55,7 +56,7 @@ def _all(directory: Path, names: list[str], replicas: int, enterprises: int, see
                 ground = prepare(directory / f"{replicas}-{next(numbers)}", replicas, linked=linked)
                 out.print(f"\na stack with {replicas} of each service is up after {time.monotonic() - began:.0f} s")
             try:
-                trial = tried(ground, name, enterprises, seed)
+                trial = tried(ground, name, enterprises, seed, options.settle)
             except Exception as error:  # noqa: BLE001  # whatever it is, this fault failed, and the next one gets its turn
                 trial = Trial(
                     name, replicas, seed, enterprises, failure="".join(traceback.format_exception(error)[-3:])
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicas", type=int, choices=(1, 2), help="of each service; both without it")
     parser.add_argument("--enterprises", type=int, default=40, help="of each fault's region")
     parser.add_argument("--seed", type=int, default=1, help="another seed is other regions")
+    parser.add_argument("--settle", type=float, default=180, metavar="SECONDS", help="how long to wait for recovery")
     parser.add_argument("--list", action="store_true", help="print the faults' names")
     return parser
 

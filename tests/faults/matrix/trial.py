@@ -16,7 +16,7 @@ from tests.integration.region import enterprises_of, expected, simulate, slices
 _PARTS = 60
 _BEFORE = 10  # parts that have gone through when the fault comes
 _KEPT = 10  # parts that wait for the end of the injection
-_SETTLE_SECONDS = 180.0
+SETTLE_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Trial:
         )
 
 
-def tried(ground: Ground, fault: str, enterprises: int, seed: int) -> Trial:
+def tried(ground: Ground, fault: str, enterprises: int, seed: int, settle_seconds: float = SETTLE_SECONDS) -> Trial:
     """AssertionErrors and others are the caller's: they spoil the ground."""
     what = FAULTS[fault]
     # The fault's own, whichever others are tried: no two regions of a ground share an enterprise.
@@ -63,7 +63,7 @@ def tried(ground: Ground, fault: str, enterprises: int, seed: int) -> Trial:
     told_before = ground.told_metrics()
     injected = f"{what.inject(ground)}; {ground.load.meanwhile} records sent meanwhile"
     started = ground.load.over_at
-    ground.running.settle(seconds=_SETTLE_SECONDS)
+    ground.running.settle(seconds=settle_seconds)
     seconds = time.monotonic() - started
     found, repeats = observe(ground.running, enterprises_of(region), earlier)
     recovered = f"{repeats} records told again with the same bytes"
