@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 ENTERPRISES ?= 2000
 SEED ?= 1
 
-.PHONY: help setup demo test test-unit test-integration lint types check up down clean lock
+.PHONY: help setup demo test test-unit test-integration faults faults-selftest lint types check up down clean lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -34,6 +34,12 @@ test-unit: setup ## The tests that need no server
 
 test-integration: setup ## The tests on real Kafka, Redis and PostgreSQL
 	$(BIN)/pytest -m integration
+
+faults: setup ## Every fault into a running stream, with one and two replicas: a table, which fails unless it is zeros
+	$(BIN)/python -m tests.faults.matrix
+
+faults-selftest: setup ## Plant bugs in a copy of the checkout, one at a time; fails unless each is caught
+	$(BIN)/python -m tests.faults.selftest
 
 lint: setup ## Style, layers, generated files
 	$(BIN)/ruff check .

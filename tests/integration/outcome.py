@@ -1,6 +1,7 @@
 """What an installation came to for one region, read from every place that keeps it, against what was expected."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tests.integration.running import Running
 _SIGNS = {"relief.refund.authorised.v1": 1, "relief.refund.cancelled.v1": -1, "relief.refund.clawback_raised.v1": -1}
 _MEASURES = {"job_stabilisation": "refund", "contribution_return": "contribution_return"}
 _SHOWN = 10
+_TRIES = 15
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -44,7 +46,7 @@ class Told:
 
 def before(running: Running) -> Before:
     rejected = told(running, REJECTED)
-    return Before(_accounts(running), frozenset(rejected.events), rejected.repeats)
+    return Before(accounts(running), frozenset(rejected.events), rejected.repeats)
 
 
 def told(running: Running, topic: str, enterprises: set[str] | None = None) -> Told:
@@ -76,7 +78,7 @@ def check(running: Running, enterprises: set[str], expected: Expected, earlier: 
     """Decisions, told money, accounts, rejects, eligibility's own answer and `relief reconcile`; differences by key."""
     _same("the decisions log", expected.standing, decided(running, enterprises))
     _same("the ledger topics", expected.net_fen, net_fen(running, enterprises))
-    now = _accounts(running)
+    now = accounts(running)
     moved = {account: now[account] - earlier.accounts[account] for account in now}
     _same("the ledger's accounts", expected.accounts, {account: fen for account, fen in moved.items() if fen})
     assert sum(now.values()) == 0, "debits and credits differ"
@@ -90,8 +92,12 @@ def check(running: Running, enterprises: set[str], expected: Expected, earlier: 
 
 def decided(running: Running, enterprises: set[str]) -> Standing:
     """The decision of the highest revision per business key."""
+    return decided_by(told(running, DECISIONS, enterprises).events)
+
+
+def decided_by(events: Mapping[str, dict[str, Any]]) -> Standing:
     latest: dict[Key, tuple[int, str, int]] = {}
-    for event in told(running, DECISIONS, enterprises).events.values():
+    for event in events.values():
         data = event["data"]
         key, found = _key(data), (data["revision"], data["outcome"], data["amount_fen"])
         if key not in latest or latest[key][0] < found[0]:
@@ -101,11 +107,16 @@ def decided(running: Running, enterprises: set[str]) -> Standing:
 
 def net_fen(running: Running, enterprises: set[str]) -> dict[Key, int]:
     """What the ledger topics add up to per business key, every event id once; keys that net to 0 are left out."""
+    exemptions, refunds = (told(running, topic, enterprises).events for topic in (LEDGER_EXEMPTIONS, LEDGER_REFUNDS))
+    return net_by(exemptions, refunds)
+
+
+def net_by(exemptions: Mapping[str, dict[str, Any]], refunds: Mapping[str, dict[str, Any]]) -> dict[Key, int]:
     net: Counter[Key] = Counter()
-    for event in told(running, LEDGER_EXEMPTIONS, enterprises).events.values():
+    for event in exemptions.values():
         data = event["data"]
         net[data["uscc"], "exemption", f"{data['insurance']}/{data['period']}"] += data["delta_fen"]
-    for event in told(running, LEDGER_REFUNDS, enterprises).events.values():
+    for event in refunds.values():
         data = event["data"]
         net[data["uscc"], _MEASURES[data["programme"]], data["key"]] += _SIGNS[event["type"]] * data["amount_fen"]
     return {key: fen for key, fen in net.items() if fen}
@@ -132,13 +143,23 @@ def _asked(running: Running, enterprises: set[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with httpx.Client(base_url=running.url("eligibility"), headers=headers, timeout=10, trust_env=False) as client:
         for uscc in sorted(enterprises):
-            answer = client.get(f"/v1/enterprises/{uscc}")
+            answer = _patiently(client, f"/v1/enterprises/{uscc}")
             assert answer.status_code == 200, f"{uscc}: {answer.text}"
             found += answer.json()["decisions"]
     return found
 
 
-def _accounts(running: Running) -> Counter[str]:
+def _patiently(client: httpx.Client, path: str) -> httpx.Response:
+    """What a caller does who is told to try again: the store may just have been away."""
+    for _ in range(_TRIES):
+        answer = client.get(path)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(1)
+    return answer
+
+
+def accounts(running: Running) -> Counter[str]:
     balance = running.found.get("ledger", "/v1/trial-balance")
     return Counter({account["account"]: account["balance_fen"] for account in balance["accounts"]})
 

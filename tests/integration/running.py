@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -177,13 +177,17 @@ class Running:
         assert answer.status_code == (503 if sentences else 200)
         return sentences
 
-    @contextmanager
-    def doomed(self, service: str, crash_at: str) -> Iterator["subprocess.Popen[bytes]"]:
+    def doomed(self, service: str, crash_at: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
         """The first replica of a service, in place of the process manager's, that hurts itself at a named point."""
+        return self.instead(service, ["-m", f"services.{service}.app"], RELIEF_CRASH_AT=crash_at)
+
+    @contextmanager
+    def instead(self, service: str, arguments: list[str], **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """In place of a service's first replica, Python with these arguments and further settings, until we leave."""
         self.stack.stop_service(service)
-        environment = self.stack.environment(service) | {"RELIEF_CRASH_AT": crash_at}
-        command = [sys.executable, "-m", f"services.{service}.app"]
-        with (self.stack.state / "logs" / f"doomed-{service}.log").open("ab") as log:
+        environment = self.stack.environment(service) | settings
+        command = [sys.executable, *arguments]
+        with (self.stack.state / "logs" / f"instead-of-{service}.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield process

@@ -1,0 +1,1 @@
+"""Planting bugs in a copy of the checkout, one at a time: does anything notice?"""
