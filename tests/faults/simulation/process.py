@@ -40,7 +40,12 @@ class Process:
         self.publisher = publisher(self)
         jitter = random.Random(world.plan.seed)
         self.runner = runner(
-            name, Failing(self), ProcessStore(server, self, first), self.publisher if first else None, self.sleep, jitter
+            name,
+            Failing(self),
+            ProcessStore(server, self, first),
+            self.publisher if first else None,
+            self.sleep,
+            jitter,
         )
         self.runner.bind(self.consumer)
         self._poller = Poller(self.runner, world.plan.max_records, IDLE_SECONDS)
@@ -151,7 +156,7 @@ class Reading(FakeConsumer):
 
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         await self._process.point("begins")
-        return {partition: 0 for partition in partitions}
+        return dict.fromkeys(partitions, 0)
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         await self._process.point("ends")

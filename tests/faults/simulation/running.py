@@ -96,7 +96,7 @@ def _nothing() -> "asyncio.Task[None]":
     return asyncio.create_task(asyncio.sleep(0))
 
 
-def run(plan: Plan, parts: Parts = Parts()) -> Outcome:  # noqa: B008  # frozen
+def run(plan: Plan, parts: Parts = Parts()) -> Outcome:  # frozen
     loop = SimulatedLoop(random.Random(plan.seed * 2 + 1))
     world = World(plan, random.Random(plan.seed))
     try:
@@ -170,10 +170,10 @@ def shrink(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
 def quiet() -> Iterator[None]:
     """A history's failures are meant: none of them is logged."""
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=False)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=False
+    )
     try:
         yield
     finally:
         structlog.configure(**before)
-
-
