@@ -153,6 +153,6 @@ def test_enterprises_do_not_touch_one_another(partition: Partition) -> None:
     "value", [None, b"", b"[" * 9_000, b'{"type":"relief.day.started.v1","data":{"secret":"6217"}}']
 )
 def test_what_is_no_fact_stops_at_once_and_is_not_repeated_in_the_sentence(value: bytes | None) -> None:
-    with pytest.raises(Stop, match="offset 7 of relief.facts.v1/3 holds no fact that this version can read") as stop:
+    with pytest.raises(Stop, match=r"offset 7 of relief\.facts\.v1/3 holds no fact that") as stop:
         EligibilityFold(packs.by_hash).decode(Record(FACTS, 3, 7, b"key", value))
     assert "6217" not in str(stop.value)

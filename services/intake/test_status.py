@@ -88,6 +88,6 @@ def test_other_measures_are_passed_over(measure: str) -> None:
     "value", [b'"holdover"', b'"holdover"' + b"[" * 9_000, b'{"data":{"measure":"holdover","x":"6217"}}']
 )
 def test_what_is_no_decision_stops_at_once_and_is_not_repeated_in_the_sentence(value: bytes) -> None:
-    with pytest.raises(Stop, match="offset 7 of relief.decisions.v1/3 holds no decision") as stop:
+    with pytest.raises(Stop, match=r"offset 7 of relief\.decisions\.v1/3 holds no decision") as stop:
         StatusFold().decode(Record(DECISIONS, 3, 7, b"key", value))
     assert "6217" not in str(stop.value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
@@ -190,7 +190,7 @@ class Failing(Chaining):
         super().__init__(OUT)
         self._world = process.world
 
-    def step(self, states: States[str], fact: Link, record: Raw) -> list[Output]:
+    def step(self, states: States[str], fact: Link, record: Raw) -> Sequence[Output]:
         if self._world.meets("step_fails"):
             raise RuntimeError("the step fails once")
         return super().step(states, fact, record)
