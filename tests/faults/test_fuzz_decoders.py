@@ -78,6 +78,7 @@ readers = pytest.mark.parametrize("reader", READERS, ids=str)
 def take(reader: Reader, record: Record) -> str:
     """What became of it. Whatever else it raises is what this test looks for."""
     fold = reader.fold()
+    sentence: str | None = None
     try:
         fact = fold.decode(record)
         keys = list(fold.keys(fact))
@@ -85,8 +86,6 @@ def take(reader: Reader, record: Record) -> str:
         outputs = fold.step(States({}), fact, record)
     except Stop as stop:
         sentence = str(stop)
-    else:
-        sentence = None
     if sentence is not None:
         assert reader.name != "intake", "only intake rejects, and it never stops for a record"
         assert reader.topic != topics.COMMANDS, "what comes from outside stops nothing"
