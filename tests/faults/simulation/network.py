@@ -31,6 +31,11 @@ class Batch:
 class Producer:
     def __init__(self, process: "Process") -> None:
         self._process, self._world = process, process.world
+        # Where a stop takes too long, the publisher ends these itself.
+        self._sender, self.client = None, self
+
+    async def close(self) -> None:
+        """The connections: what is on the network stays there."""
 
     def create_batch(self) -> Batch:
         return Batch(self._world.plan.batch)
