@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from pydantic import ValidationError
 
 from services.eligibility.domain import facts as domain
 from services.eligibility.domain.pack import Pack
@@ -25,6 +26,7 @@ from shared.contracts.registry import AnyEvent, decoder
 from shared.contracts.topics import DECISIONS, FACTS
 from shared.ids import decision_id
 from shared.observability import metrics
+from shared.streaming.errors import Stop
 from shared.streaming.records import Cause, Output, Raw, States
 
 IN_FORCE = "@in_force"
@@ -66,8 +68,15 @@ class EligibilityFold:
         self._decoder = decoder(FACTS)
 
     def decode(self, record: Raw) -> Taken:
-        # Only intake writes this topic: what cannot be read here is a fault of ours, and stops the partition.
-        event = self._decoder.validate_json(record.value or b"")
+        """Raises Stop: only intake writes this topic, so what cannot be read here is a fault of ours."""
+        try:
+            event = self._decoder.validate_json(record.value or b"")
+        except ValidationError as error:
+            # Without the input: it may hold a payee.
+            listed = error.errors(include_input=False)[:3]
+            kinds = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in listed)
+            place = f"The record at offset {record.offset} of {record.topic}/{record.partition}"
+            raise Stop(f"{place} holds no fact that this version can read ({kinds}).") from None
         return Taken(to_domain(event), event)
 
     def keys(self, fact: Taken) -> Iterable[str]:

@@ -22,7 +22,7 @@ from shared.contracts.registry import AnyEvent, decoder
 from shared.contracts.topics import DECISIONS, FACTS
 from shared.ids import decision_id
 from shared.streaming.errors import Stop
-from shared.streaming.records import Output
+from shared.streaming.records import Output, Record
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -147,3 +147,12 @@ def test_enterprises_do_not_touch_one_another(partition: Partition) -> None:
     (event,) = events(partition.take(registered(3, uscc=other), assessed(7, 4, uscc=other)))
     assert (event.subject, event.data.amount_fen) == (other, 7)
     assert partition.take(review(5)) == []
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"[" * 9_000, b'{"type":"relief.day.started.v1","data":{"secret":"6217"}}']
+)
+def test_what_is_no_fact_stops_at_once_and_is_not_repeated_in_the_sentence(value: bytes | None) -> None:
+    with pytest.raises(Stop, match=r"offset 7 of relief\.facts\.v1/3 holds no fact that") as stop:
+        EligibilityFold(packs.by_hash).decode(Record(FACTS, 3, 7, b"key", value))
+    assert "6217" not in str(stop.value)

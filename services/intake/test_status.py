@@ -9,6 +9,7 @@ from services.intake.cases import enterprise
 from services.intake.status import Decided, StatusFold, decode_state, encode_state, status_key
 from shared.contracts.topics import DECISIONS, FACTS
 from shared.ids import decision_id
+from shared.streaming.errors import Stop
 from shared.streaming.records import Record, States
 
 A, B = enterprise(1), enterprise(2)
@@ -81,3 +82,12 @@ def test_two_enterprises_may_use_one_application_id() -> None:
 def test_other_measures_are_passed_over(measure: str) -> None:
     assert taken(decision(A, 1, "granted", measure)) == {}
     assert StatusFold().decode(Record(DECISIONS, 0, 0, None, None)) is None
+
+
+@pytest.mark.parametrize(
+    "value", [b'"holdover"', b'"holdover"' + b"[" * 9_000, b'{"data":{"measure":"holdover","x":"6217"}}']
+)
+def test_what_is_no_decision_stops_at_once_and_is_not_repeated_in_the_sentence(value: bytes) -> None:
+    with pytest.raises(Stop, match=r"offset 7 of relief\.decisions\.v1/3 holds no decision") as stop:
+        StatusFold().decode(Record(DECISIONS, 3, 7, b"key", value))
+    assert "6217" not in str(stop.value)

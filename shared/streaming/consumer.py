@@ -23,7 +23,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition
 
-from shared.streaming.errors import Retry
+from shared.streaming.errors import Retry, Stop
 from shared.streaming.records import Raw
 
 log = structlog.get_logger()
@@ -135,6 +135,9 @@ class Poller:
             return None
         except (KafkaError, ConsumerStoppedError, AssertionError):
             raise
+        except Stop as error:
+            self._receiver.broken(partition, error)
+            return None
         except Exception as error:  # noqa: BLE001  # whatever the parser trips over: other partitions go on
             self._receiver.broken(partition, Unreadable(repr(error)))
             return None
