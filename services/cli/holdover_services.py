@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.cli.reconcile_services import ENTERPRISES_AT_ONCE, NAMED_AT_ONCE, Asking
-from services.holdover.store.books import EnterpriseBooks, PlaceRead
+from services.holdover.store.books import EnterpriseBooks
+from shared.streaming.progress import PlaceRead
 
 
 class Page(msgspec.Struct):

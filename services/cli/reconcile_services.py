@@ -8,7 +8,8 @@ import msgspec
 
 from services.cli.installation import Installation
 from services.cli.terminal import CommandError
-from services.payments.store.books import EnterpriseBooks, PlaceRead
+from services.payments.store.books import EnterpriseBooks
+from shared.streaming.progress import PlaceRead
 
 ENTERPRISES_AT_ONCE: Final = 200
 NAMED_AT_ONCE: Final = 50

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
 from services.holdover.store import books, sums
-from services.holdover.store.books import EnterpriseBooks, PlaceRead
+from services.holdover.store.books import EnterpriseBooks
 from services.holdover.store.sums import AccountSum, AnswerSum
 from shared.access import TokenVerifier, require
 from shared.contracts.vocabulary import Uscc
 from shared.snapshot import snapshot
+from shared.streaming import progress
 from shared.streaming.postgres_store import Pool
 
 
@@ -36,7 +37,7 @@ class Books(BaseModel):
 
     enterprises: list[EnterpriseBooks]
     next_after: str | None
-    places: list[PlaceRead]
+    places: list[progress.PlaceRead]
     events_told: int
     events_relayed: int
 
@@ -49,8 +50,8 @@ def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
     @router.get("/totals", dependencies=[Depends(of_all)], response_model=Totals)
     async def totals() -> Response:
         async with snapshot(pool) as db:
-            held, answered, progress = await sums.accounts(db), await sums.answers(db), await sums.progress(db)
-        page = {"accounts": held, "answers": answered, **asdict(progress)}
+            held, answered, come = await sums.accounts(db), await sums.answers(db), await sums.progress(db)
+        page = {"accounts": held, "answers": answered, **asdict(come)}
         return Response(msgspec.json.encode(page), media_type="application/json")
 
     @router.get("/books", dependencies=[Depends(of_all)], response_model=Books)
@@ -63,8 +64,8 @@ def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
         async with snapshot(pool) as db:
             wanted = uscc or await books.enterprises(db, after, limit)
             found = await books.books(db, wanted)
-            places = await books.places(db)
-            told, relayed = await books.told_and_relayed(db)
+            places = await progress.places(db)
+            told, relayed = await progress.told_and_relayed(db)
         # Written as they are: a reconciliation asks for all of them, and checking our own rows would double its time.
         page = {
             "enterprises": found,

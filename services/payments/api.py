@@ -13,6 +13,7 @@ from shared.contracts.topics import DECISIONS, topics
 from shared.contracts.vocabulary import Uscc
 from shared.ids import decision_id, exemption_id
 from shared.snapshot import snapshot
+from shared.streaming import progress
 from shared.streaming.postgres_store import Pool
 
 
@@ -175,7 +176,7 @@ def _exemption(
 async def _totals(pool: Pool) -> Totals:
     async with snapshot(pool) as db:
         held = await sums.held(db)
-        told, relayed = await sums.told_and_relayed(db)
+        told, relayed = await progress.told_and_relayed(db)
     held.sort(key=lambda one: (one.kind, one.purpose, one.state or ""))
     totals = [
         Total(kind=one.kind, purpose=one.purpose, state=one.state, count=one.count, amount_fen=one.amount_fen)

@@ -6,11 +6,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from services.payments.store import books, sums
-from services.payments.store.books import EnterpriseBooks, PlaceRead
+from services.payments.store import books
+from services.payments.store.books import EnterpriseBooks
 from shared.access import TokenVerifier, require
 from shared.contracts.vocabulary import Uscc
 from shared.snapshot import snapshot
+from shared.streaming import progress
 from shared.streaming.postgres_store import Pool
 
 
@@ -21,7 +22,7 @@ class Books(BaseModel):
 
     enterprises: list[EnterpriseBooks]
     next_after: str | None
-    places: list[PlaceRead]
+    places: list[progress.PlaceRead]
     events_told: int
     events_relayed: int
 
@@ -41,8 +42,8 @@ def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
         async with snapshot(pool) as db:
             wanted = uscc or await books.enterprises(db, after, limit)
             found = await books.books(db, wanted)
-            places = await books.places(db)
-            told, relayed = await sums.told_and_relayed(db)
+            places = await progress.places(db)
+            told, relayed = await progress.told_and_relayed(db)
         # Written as they are: a reconciliation asks for all of them, and checking our own rows would double its time.
         page = {
             "enterprises": found,

@@ -20,7 +20,7 @@ from services.payments.store import reading, sums
 from services.payments.store.reading import BudgetSeen
 from services.payments.store.sums import Sum
 from shared.observability import metrics
-from shared.streaming import backoff
+from shared.streaming import backoff, progress
 from shared.streaming.errors import Retry
 from shared.streaming.postgres_store import Pool, transaction
 
@@ -154,7 +154,7 @@ class Conserving:
         """Add up and compare, in one snapshot. False while events are left to add up: then there is no result yet."""
         async with transaction(self._pool) as db:
             await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            last, _ = await sums.told_and_relayed(db)
+            last, _ = await progress.told_and_relayed(db)
             until = min(last, self._until + EVENTS_AT_ONCE)
             fresh = await sums.told(db, self._until, until)
             if until == last:

@@ -19,6 +19,7 @@ from services.payments.store import sums
 from services.payments.store.reading import BudgetSeen
 from services.payments.store.sums import Sum
 from shared.observability import metrics
+from shared.streaming import progress
 from shared.streaming.postgres_store import transaction
 
 pytestmark = pytest.mark.integration
@@ -112,7 +113,7 @@ async def test_what_was_told_is_read_as_json_would_be(office: Office) -> None:
         expected[data.get("programme", "exemption"), event["type"]] += data.get("delta_fen", data["amount_fen"])
     assert len(expected) == 11  # every type there is
     async with transaction(office.pool) as db:
-        last, _ = await sums.told_and_relayed(db)
+        last, _ = await progress.told_and_relayed(db)
         assert await sums.told(db, 0, last) == expected
 
 

@@ -119,15 +119,6 @@ class EnterpriseBooks:
     answers: list[AnswerBooked] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceRead:
-    """How far a log was read: everything below `next_offset` is in the books."""
-
-    topic: str
-    partition: int
-    next_offset: int
-
-
 async def enterprises(db: Connection, after: str, limit: int) -> list[str]:
     """The next enterprises that there is anything of, by uscc."""
     rows = await (await db.execute(_ENTERPRISES, (after, limit))).fetchall()
@@ -157,18 +148,6 @@ async def books(db: Connection, enterprises: Sequence[str]) -> list[EnterpriseBo
     return list(found.values())
 
 
-async def places(db: Connection) -> list[PlaceRead]:
-    """Of both logs that holdover reads."""
-    return [PlaceRead(*row) for row in await (await db.execute(_PLACES)).fetchall()]
-
-
-async def told_and_relayed(db: Connection) -> tuple[int, int]:
-    """Events stored to be told, and how many of them the topic is known to have."""
-    row = await (await db.execute(_TOLD)).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
 _ENTERPRISES: LiteralString = "SELECT uscc FROM enterprise WHERE uscc > %s ORDER BY uscc LIMIT %s"
 _STATES: LiteralString = "SELECT uscc, state FROM enterprise WHERE uscc = ANY(%b::text[])"
 _APPLICATIONS: LiteralString = """
@@ -191,5 +170,3 @@ _INSTALMENTS: LiteralString = """
 _ANSWERS: LiteralString = """
     SELECT uscc, request_id, holdover_id, requested_on, answer, order_id, reason, answered_on FROM disconnection
     WHERE uscc = ANY(%s::text[]) ORDER BY uscc, request_id"""
-_PLACES: LiteralString = "SELECT topic, partition, next_offset FROM inbox ORDER BY topic, partition"
-_TOLD: LiteralString = "SELECT last, relayed FROM outbox_counter, outbox_pointer"

@@ -78,15 +78,6 @@ class EnterpriseBooks:
     clawbacks: list[ClawbackBooked] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceRead:
-    """How far a log was read: everything below `next_offset` is in the books."""
-
-    topic: str
-    partition: int
-    next_offset: int
-
-
 async def enterprises(db: Connection, after: str, limit: int) -> list[str]:
     """The next enterprises that there is anything of, by uscc."""
     rows = await (await db.execute(_ENTERPRISES, {"after": after, "limit": limit})).fetchall()
@@ -118,11 +109,6 @@ async def _receipts(db: Connection, claims: list[str]) -> defaultdict[str, list[
     return found
 
 
-async def places(db: Connection) -> list[PlaceRead]:
-    """Of every log that payments reads."""
-    return [PlaceRead(*row) for row in await (await db.execute(_PLACES)).fetchall()]
-
-
 # Each half walks its primary key; a payment has a refund, and a claim a payment.
 _ENTERPRISES: LiteralString = """
     (SELECT DISTINCT uscc FROM exemption WHERE uscc > %(after)s ORDER BY uscc LIMIT %(limit)s)
@@ -142,4 +128,3 @@ _CLAWBACKS: LiteralString = """
 _RECEIPTS: LiteralString = """
     SELECT clawback_id, bank_reference, amount_fen FROM receipt WHERE clawback_id = ANY(%s::text[])
     ORDER BY bank_reference"""
-_PLACES: LiteralString = "SELECT topic, partition, next_offset FROM inbox ORDER BY topic, partition"

@@ -41,13 +41,6 @@ async def held(db: Connection) -> list[Sum]:
     return found
 
 
-async def told_and_relayed(db: Connection) -> tuple[int, int]:
-    """How many events are stored to be told, and how many of them the topics are known to have."""
-    row = await (await db.execute("SELECT last, relayed FROM outbox_counter, outbox_pointer")).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
 async def told(db: Connection, after: int, until: int) -> Mapping[tuple[str, str], int]:
     """Fen by (programme, or `exemption`; type of event) of the events numbered above `after` up to `until`."""
     money = [topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS]
