@@ -11,18 +11,19 @@ from aiokafka.structs import TopicPartition
 from services.cli.draining import GROUPS, lag
 from services.cli.log import partition_numbers
 from shared.contracts.topics import topics
+from shared.streaming.kafka_access import KafkaAccess
 
 WORTH_TELLING = 0.2
 SERVICES = ("intake", "eligibility", "payments", "ledger", "holdover")
 
 
-def decided(kafka: str) -> None:
+def decided(kafka: KafkaAccess) -> None:
     """Wait until intake and eligibility have read all there is."""
     asyncio.run(_decided(kafka))
 
 
-async def _decided(kafka: str) -> None:
-    admin, consumer = AIOKafkaAdminClient(bootstrap_servers=kafka), AIOKafkaConsumer(bootstrap_servers=kafka)
+async def _decided(kafka: KafkaAccess) -> None:
+    admin, consumer = AIOKafkaAdminClient(**kafka.client()), AIOKafkaConsumer(**kafka.client())
     await admin.start()
     await consumer.start()
     try:
@@ -38,9 +39,9 @@ async def _decided(kafka: str) -> None:
         await admin.close()
 
 
-async def ends(kafka: str, topic: str) -> int:
+async def ends(kafka: KafkaAccess, topic: str) -> int:
     """How many records a topic of ours has."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    consumer = AIOKafkaConsumer(**kafka.client())
     await consumer.start()
     try:
         numbers = range(topics()[topic].partitions)

@@ -17,7 +17,6 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import web
 from shared.contracts import registry
@@ -25,23 +24,23 @@ from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
 from shared.keyfiles import KeyFileError
 from shared.observability import asyncapi, logging
 from shared.observability.health import Check, Health
+from shared.streaming.admission import check_admitted, check_groups
 from shared.streaming.edge import STALLED_SECONDS, Edge
 from shared.streaming.errors import Retry, Stop
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.publisher import Publisher
 from shared.streaming.records import Fold
 from shared.streaming.runner import Runner
+from shared.streaming.settings import KafkaSettings
 from shared.streaming.store import Store
 from shared.streaming.topics import check_topics
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaSettings):
     """What every service is told, from RELIEF_ variables; a service's own settings class adds to it."""
 
-    model_config = SettingsConfigDict(env_prefix="RELIEF_", frozen=True, extra="ignore")
-
-    kafka_bootstrap: str = Field(min_length=1)
     http_port: int = Field(ge=1, le=65_535)
     http_host: str = "127.0.0.1"
     # The name of this replica, for Kafka's static membership; two replicas never share one. None: dynamic membership.
@@ -84,13 +83,18 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A whole service, wired but not started. `writes`: the topics that `publisher` is for, none when it has none."""
+    """A whole service, wired but not started. `writes`: the topics that `publisher` is for, none when it has none.
+
+    `also_reads`: topics that it follows beside its inputs.
+    """
 
     name: str
     settings: ServiceSettings
+    kafka: KafkaAccess
     inputs: Sequence[Input]
     publisher: Publisher | None = None
     writes: tuple[str, ...] = ()
+    also_reads: tuple[str, ...] = ()
     routers: Sequence[APIRouter] = ()
 
 
@@ -127,7 +131,7 @@ def _calm_collector() -> None:
 def application(service: Service) -> FastAPI:
     """The HTTP application of a service; its lifespan starts and stops all the rest."""
     health = Health()
-    broker = KafkaBroker(service.settings.kafka_bootstrap, logger=None)
+    broker = KafkaBroker(**service.kafka.broker(), logger=None)
     edges = [_edge(service, source, broker) for source in service.inputs]
     for topic in service.writes:
         broker.publisher(topic)  # for the AsyncAPI page: records go out through the service's own publisher
@@ -184,10 +188,10 @@ async def _start(service: Service, broker: KafkaBroker, edges: Sequence[Edge], s
     for backing in backings:
         await stack.enter_async_context(backing.opened())
     try:
-        await check_topics(
-            service.settings.kafka_bootstrap,
-            {topic for source in service.inputs for topic in source.topics} | set(service.writes),
-        )
+        await check_admitted(service.kafka)
+        read = {topic for source in service.inputs for topic in source.topics} | set(service.also_reads)
+        await check_topics(service.kafka, read | set(service.writes))
+        await check_groups(service.kafka, [source.group for source in service.inputs])
         if service.publisher is not None:
             stack.push_async_callback(service.publisher.stop)
             await service.publisher.start()

@@ -8,18 +8,19 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import UPSTREAM, topics
+from shared.streaming.kafka_access import KafkaAccess
 
 REQUEST_MILLISECONDS = 5000
 
 
-async def examine(bootstrap: str) -> list[str]:
-    """Sentences about the broker at host:port; [] when all is well."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MILLISECONDS)
+async def examine(kafka: KafkaAccess) -> list[str]:
+    """Sentences about the broker; [] when all is well."""
+    admin = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         await admin.start()
-        return [*await _topics(admin), *[sentence async for sentence in _deserted_groups(admin, bootstrap)]]
+        return [*await _topics(admin), *[sentence async for sentence in _deserted_groups(admin, kafka)]]
     except (KafkaError, OSError) as error:
-        return [f"Kafka at {bootstrap} did not answer all questions ({error!r}): see `relief logs kafka`."]
+        return [f"Kafka at {kafka.bootstrap} did not answer all questions ({error!r}): see `relief logs kafka`."]
     finally:
         await admin.close()
 
@@ -41,13 +42,13 @@ async def _topics(admin: AIOKafkaAdminClient) -> list[str]:
     return found
 
 
-async def _deserted_groups(admin: AIOKafkaAdminClient, bootstrap: str) -> AsyncIterator[str]:
+async def _deserted_groups(admin: AIOKafkaAdminClient, kafka: KafkaAccess) -> AsyncIterator[str]:
     names = sorted(group[0] for group in await admin.list_consumer_groups())
     for name in names:
         if await _members(admin, name):
             continue
         committed = await admin.list_consumer_group_offsets(name)
-        lag = await _lag(bootstrap, committed)
+        lag = await _lag(kafka, committed)
         if lag > 0:
             yield f"Consumer group {name} has {lag} records waiting and no member: start its service with `relief up`."
 
@@ -59,9 +60,9 @@ async def _members(admin: AIOKafkaAdminClient, name: str) -> int:
     return members
 
 
-async def _lag(bootstrap: str, committed: dict[Any, Any]) -> int:
+async def _lag(kafka: KafkaAccess, committed: dict[Any, Any]) -> int:
     """Records past the committed offsets, over all partitions that have one."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MILLISECONDS)
+    consumer = AIOKafkaConsumer(**kafka.client(), request_timeout_ms=REQUEST_MILLISECONDS)
     await consumer.start()
     try:
         ends = await consumer.end_offsets(list(committed))

@@ -10,7 +10,7 @@ import httpx
 import redis
 
 from deploy.local import broker_findings, fetch_kafka, kafka_server, ports, postgres_server, redis_server, services
-from deploy.local.errors import StackError
+from deploy.local.errors import NotReady, StackError
 from deploy.local.record import Record, load
 from deploy.local.stack import Stack
 from deploy.local.status import ServiceStatus, Status
@@ -37,7 +37,7 @@ def examine(stack: Stack) -> list[Finding]:
         findings.append(Finding(f"The stack in {stack.state} is not up: `relief up` starts it.", harmless=True))
         return [*findings, *_default_ports(record)]
     status = stack.status()
-    return [*findings, *_servers(status, record), *_services(status), *_contents(status)]
+    return [*findings, *_servers(stack, status, record), *_services(status), *_contents(stack, status)]
 
 
 def _programs(stack: Stack, record: Record) -> Iterator[Finding]:
@@ -89,12 +89,26 @@ def _default_ports(record: Record) -> Iterator[Finding]:
             )
 
 
-def _servers(status: Status, record: Record) -> Iterator[Finding]:
+def _servers(stack: Stack, status: Status, record: Record) -> Iterator[Finding]:
     for name, variable in stack_variables().items():
         if getattr(status, name) is None:
+            if name == kafka_server.PORT and name in record.external and (why := _refusal(stack)) is not None:
+                yield Finding(why)
+                continue
             here = f"`relief up` starts it and `relief logs {name}` shows why it ended"
             there = f"{variable} named it; start it there"
             yield Finding(f"{name} does not answer: {there if name in record.external else here}.")
+
+
+def _refusal(stack: Stack) -> str | None:
+    """Why the user's own Kafka does not let us in, if that is what is wrong."""
+    try:
+        kafka_server.check_access(stack.kafka())
+    except NotReady:
+        return None
+    except StackError as error:
+        return _sentence(str(error))
+    return None
 
 
 def _services(status: Status) -> Iterator[Finding]:
@@ -115,9 +129,9 @@ def _why_not_ready(service: ServiceStatus) -> str:
     return f"{service.url}/readyz says {answer.status_code} {' '.join(answer.text.split())[:300]}"
 
 
-def _contents(status: Status) -> Iterator[Finding]:
+def _contents(stack: Stack, status: Status) -> Iterator[Finding]:
     if status.kafka is not None:
-        for sentence in asyncio.run(broker_findings.examine(status.kafka)):
+        for sentence in asyncio.run(broker_findings.examine(stack.kafka())):
             yield Finding(sentence)
     if status.redis is not None:
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from deploy.local import fetch_kafka, kafka_server, ports
 from deploy.local.errors import NotReady, StackError
 from deploy.local.program import LAUNCHER, Program, write_plan
+from shared.streaming.kafka_access import KafkaAccess
 
 START_SECONDS = 90.0
 EXIT_SECONDS = 120.0
@@ -26,8 +27,9 @@ def make() -> None:
     with tempfile.TemporaryDirectory(prefix="kafka-archive.", dir=fetch_kafka.LIBRARIES.parent) as directory:
         fresh = Path(directory) / kafka_server.ARCHIVE.name
         unit = kafka_server.unit(Path(directory), None)
-        client = ports.choose([], [])
-        chosen = {kafka_server.PORT: client, kafka_server.CONTROLLER_PORT: ports.choose([], [client])}
+        chosen: dict[str, int] = {}
+        for name in unit.ports:
+            chosen[name] = ports.choose([], chosen.values())
         program = unit.prepare(chosen)
         java, *rest = program.argv
         argv = (java, f"-XX:ArchiveClassesAtExit={fresh}", *rest)
@@ -53,7 +55,7 @@ def _wait_ready(broker: "subprocess.Popen[bytes]", port: int) -> None:
     while broker.poll() is None and time.monotonic() < deadline:
         if ports.is_open(port):
             try:
-                return kafka_server.check_address(f"{ports.HOST}:{port}")
+                return kafka_server.check_access(KafkaAccess(f"{ports.HOST}:{port}"))
             except NotReady:
                 pass
         time.sleep(0.2)

@@ -16,9 +16,15 @@ from deploy.local.files import replace_text
 from deploy.local.ports import HOST
 from deploy.local.program import Program, Unit
 from deploy.local.run_once import run_once
+from shared.streaming.admission import check_admitted
+from shared.streaming.errors import Retry, Stop
+from shared.streaming.kafka_access import MECHANISM, KafkaAccess
 
 VARIABLE = "RELIEF_KAFKA_BOOTSTRAP"
-PORT, CONTROLLER_PORT = "kafka", "kafka-controller"
+# `kafka` is the development door: who reaches it on this machine may do everything, without a password. Services do
+# not use it: they log in at `kafka-login`. A real cluster has no such door.
+PORT, LOGIN_PORT, CONTROLLER_PORT = "kafka", "kafka-login", "kafka-controller"
+SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 LOG_SETTINGS = Path(__file__).parent / "kafka" / "log4j2.xml"
 # Intake must be able to read, and to reject, a record of 2 MB.
 MESSAGE_BYTES = 4 * 1024 * 1024
@@ -27,8 +33,8 @@ JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true", "
 ARCHIVE = fetch_kafka.LIBRARIES / "classes.jsa"
 
 
-def unit(state: Path, external: str | None) -> Unit:
-    """The stack's Kafka, or the user's own at the address `external` (host:port)."""
+def unit(state: Path, external: KafkaAccess | None) -> Unit:
+    """The stack's Kafka, or the user's own."""
 
     def prepare(ports: Mapping[str, int]) -> Program:
         directory = state / "kafka"
@@ -42,9 +48,10 @@ def unit(state: Path, external: str | None) -> Unit:
         return Program(PORT, (*java, "kafka.Kafka", "server.properties"), _environment(), directory, stop_seconds=20)
 
     def check(ports: Mapping[str, int]) -> None:
-        check_address(external or address(ports))
+        check_access(external or KafkaAccess(address(ports)))
 
-    return Unit(PORT, {PORT: 9092, CONTROLLER_PORT: 9093}, prepare, check, external)
+    ports = {PORT: 9092, LOGIN_PORT: 9094, CONTROLLER_PORT: 9093}
+    return Unit(PORT, ports, prepare, check, None if external is None else external.bootstrap)
 
 
 def address(ports: Mapping[str, int]) -> str:
@@ -52,15 +59,31 @@ def address(ports: Mapping[str, int]) -> str:
     return f"{HOST}:{ports[PORT]}"
 
 
+def login_address(ports: Mapping[str, int]) -> str:
+    """The bootstrap address where users log in and have their own rights and no more."""
+    return f"{HOST}:{ports[LOGIN_PORT]}"
+
+
+def passwords(state: Path) -> Path:
+    """The directory where each user's is, as USER.password."""
+    return state / "secrets" / "kafka"
+
+
 def properties(ports: Mapping[str, int]) -> str:
     """server.properties; the data goes where Kafka is started."""
-    client, controller = f"{HOST}:{ports[PORT]}", f"{HOST}:{ports[CONTROLLER_PORT]}"
+    client, login, controller = address(ports), login_address(ports), f"{HOST}:{ports[CONTROLLER_PORT]}"
     values = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "listeners": f"PLAINTEXT://{client},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{client}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"PLAINTEXT://{client},LOGIN://{login},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{client},LOGIN://{login}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms": MECHANISM,
+        f"listener.name.login.{MECHANISM.lower()}.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        # Who comes by the door, and the broker itself.
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "false",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         # Static voters: a dynamic quorum writes the controller's port into the log, and ours may change.
@@ -83,22 +106,28 @@ def properties(ports: Mapping[str, int]) -> str:
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
-def check_address(bootstrap: str) -> None:
-    """Raises NotReady unless a broker answers there with its cluster, and StackError when it is no host:port."""
+def check_access(kafka: KafkaAccess) -> None:
+    """Raises NotReady unless a broker answers there with its cluster, and StackError when it never will: the address is
+    no host:port, or it does not let us in.
+    """
     try:
-        asyncio.run(_check(bootstrap))
+        asyncio.run(_check(kafka))
     except ValueError as error:
         raise StackError(f"{VARIABLE} is no Kafka address ({error}); it looks like host:9092") from error
-    except (OSError, KafkaError) as error:
+    except Stop as error:
+        raise StackError(str(error)) from error
+    except (OSError, KafkaError, Retry) as error:
         raise NotReady(str(error)) from error
 
 
-async def _check(bootstrap: str) -> None:
-    host, _, port = bootstrap.split(",")[0].rpartition(":")
+async def _check(kafka: KafkaAccess) -> None:
+    host, _, port = kafka.bootstrap.split(",")[0].rpartition(":")
     # Asked first: aiokafka logs a refused connection at length.
     _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 2)
     writer.close()
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+    if kafka.security != "PLAINTEXT":
+        await check_admitted(kafka)
+    client = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=3000)
     try:
         await client.start()
         cluster = await client.describe_cluster()

@@ -3,16 +3,15 @@
 What commands and tests use. Every method may raise StackError, whose text is for the user.
 """
 
-import asyncio
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.local import fetch_kafka, kafka_server, postgres_server, redis_server, services
+from deploy.access.kafka import OVERSEER
+from deploy.local import addresses, fetch_kafka, kafka_server, postgres_server, preparing, redis_server, services
 from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
@@ -21,15 +20,12 @@ from deploy.local.program import Unit
 from deploy.local.record import Record, load, locked, save
 from deploy.local.status import Status, read_status
 from deploy.local.supervision import Guard, Supervisor, new_socket
+from shared.streaming.kafka_access import KafkaAccess
 
 ROOT = fetch_kafka.ROOT
 DEFAULT_STATE = ROOT / ".local"
 DEFAULT_POLICY_PACK = "xinjiang-2020"
-SERVERS = {
-    kafka_server.PORT: kafka_server.VARIABLE,
-    redis_server.PORT: redis_server.VARIABLE,
-    postgres_server.PORT: postgres_server.VARIABLE,
-}
+SERVERS = addresses.SERVERS
 # All that a stack writes into its state directory, except the lock and, in the default one, Kafka's jars.
 OWNED = (
     "logs",
@@ -56,7 +52,8 @@ class Stack:
     replicas: how many of a service, by name, where it is not what `declared` says.
     prefer_defaults: False takes free ports at once and leaves the well-known ones to others (for tests).
     declared: the file that lists the services. environ: the calling environment; it names external servers
-    (RELIEF_KAFKA_BOOTSTRAP, RELIEF_REDIS_URL, RELIEF_POSTGRES_URL), and services inherit it.
+    (RELIEF_KAFKA_BOOTSTRAP, RELIEF_REDIS_URL, RELIEF_POSTGRES_URL), and services inherit it. for_services: what
+    services alone are told beside, in place of what our own servers would have them told.
     """
 
     def __init__(
@@ -68,6 +65,7 @@ class Stack:
         prefer_defaults: bool = True,
         declared: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        for_services: Mapping[str, str] | None = None,
     ) -> None:
         self.state = state.absolute()
         self.environ = dict(os.environ if environ is None else environ)
@@ -75,6 +73,7 @@ class Stack:
         self._services = services
         self._replicas = dict(replicas or {})
         self._prefer_defaults = prefer_defaults
+        self._for_services = dict(for_services or {})
         self._guard: Guard | None = None
 
     def up(
@@ -143,7 +142,15 @@ class Stack:
 
     def status(self) -> Status:
         """What runs and answers now."""
-        return read_status(self.state, load(self.state), self._declared())
+        return read_status(self.state, load(self.state), self._declared(), self.environ)
+
+    def kafka(self, user: str = OVERSEER) -> KafkaAccess:
+        """How a command reaches Kafka: by the door of our own; as this user, where the environment names another."""
+        return self._kafka(load(self.state), user)
+
+    def for_services(self) -> dict[str, str]:
+        """What services are told beside `environment()`, also those of another stack that runs on our servers."""
+        return addresses.for_services(self.state, load(self.state))
 
     def environment(self, name: str | None = None, replica: int = 0) -> dict[str, str]:
         """What a service's replica gets; without a name, what any program needs to reach the stack. After `up` only."""
@@ -197,7 +204,10 @@ class Stack:
             record.external = named
             return
         for name, address in named.items():
-            if record.external.get(name, address if address == self._address(record, name) else None) != address:
+            if (
+                record.external.get(name, address if address == addresses.address(self.state, record, name) else None)
+                != address
+            ):
                 raise StackError(
                     f"{SERVERS[name]} is {address}, but the stack in {self.state} runs with another {name}: "
                     "run `relief down` first, or unset the variable"
@@ -224,26 +234,13 @@ class Stack:
     def _bring_up_all(self, record: Record, bring_up: BringUp, report: Report) -> None:
         bring_up.run([self._unit(record, name, 0) for name in SERVERS])
         report("topics", "creating")
-        self._prepare_services(record)
+        preparing.prepare(self.state, self._kafka(record), ours=kafka_server.PORT not in record.external)
         report("topics", "ready")
         replicas = [(name, replica) for name, count in record.services.items() for replica in range(count)]
         bring_up.run([self._unit(record, name, replica) for name, replica in replicas])
 
-    def _prepare_services(self, record: Record) -> None:
-        """Topics and keys: what services expect to be there."""
-        from shared.devkeys import write_development_keys
-        from shared.keyfiles import KeyFileError
-        from shared.streaming.errors import Retry, Stop
-        from shared.streaming.topics import ensure_topics
-
-        # In a thread of its own: the caller's may have an event loop.
-        with ThreadPoolExecutor(1) as pool:
-            topics = pool.submit(lambda: asyncio.run(ensure_topics(self._address(record, kafka_server.PORT))))
-            try:
-                write_development_keys(self.state / "secrets")
-                topics.result()
-            except (KeyFileError, Retry, Stop) as error:
-                raise StackError(str(error)) from error
+    def _kafka(self, record: Record, user: str = OVERSEER) -> KafkaAccess:
+        return addresses.kafka(self.state, record, self.environ, user)
 
     def _bring_up(self, record: Record, deadline: float, report: Report) -> BringUp:
         supervisor = Supervisor(self.state, record.socket, record.manager)
@@ -255,7 +252,7 @@ class Stack:
         external = record.external.get(name)
         match name:
             case kafka_server.PORT:
-                return kafka_server.unit(self.state, external)
+                return kafka_server.unit(self.state, None if external is None else self._kafka(record))
             case redis_server.PORT:
                 return redis_server.unit(self.state, external)
             case postgres_server.PORT:
@@ -268,23 +265,16 @@ class Stack:
 
     def _environment(self, record: Record, name: str | None, replica: int) -> dict[str, str]:
         found = {"RELIEF_POLICY_PACK": DEFAULT_POLICY_PACK, "RELIEF_DEBTORS": services.DEVELOPMENT_DEBTORS}
-        found |= {"RELIEF_BANK_DIR": str(self.state / "bank"), **self.environ}
+        found |= {"RELIEF_BANK_DIR": str(self.state / "bank")}
+        found |= addresses.variables(self.state, record, self.environ)
         found["RELIEF_SECRETS_DIR"] = str(self.state / "secrets")
-        for server, variable in SERVERS.items():
-            found[variable] = self._address(record, server)
         if name is not None:
+            found |= self._for_services or addresses.for_services(self.state, record)
             found["RELIEF_INSTANCE"] = services.instance(name, replica)
             port = record.ports.get(services.instance(name, replica))
             if port is not None:
                 found["RELIEF_HTTP_PORT"] = str(port)
         return found
-
-    def _address(self, record: Record, server: str) -> str:
-        if server in record.external:
-            return record.external[server]
-        if server not in record.ports:
-            raise StackError(f"the stack in {self.state} has no {server} yet: run `relief up`")
-        return _ADDRESS[server](record.ports)
 
     def _running_record(self) -> Record:
         record = load(self.state)
@@ -310,10 +300,3 @@ class Stack:
                 remove_tree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-_ADDRESS: dict[str, Callable[[Mapping[str, int]], str]] = {
-    kafka_server.PORT: kafka_server.address,
-    redis_server.PORT: redis_server.url,
-    postgres_server.PORT: postgres_server.url,
-}

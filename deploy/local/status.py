@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.local import kafka_server, postgres_server, redis_server, services
+from deploy.access.kafka import OVERSEER
+from deploy.local import addresses, kafka_server, postgres_server, redis_server, services
 from deploy.local.errors import NotReady, StackError, Unanswered
 from deploy.local.record import Record
 from deploy.local.supervision import Running, Supervisor
@@ -49,12 +50,18 @@ def running_programs(state: Path, record: Record) -> dict[str, Running]:
         return {}
 
 
-def read_status(state: Path, record: Record, declared: Mapping[str, services.Service]) -> Status:
+def read_status(
+    state: Path, record: Record, declared: Mapping[str, services.Service], environ: Mapping[str, str]
+) -> Status:
     """Asks everything at the same time; takes two seconds at worst per silent server."""
+
+    def check_kafka(_address: str) -> None:
+        kafka_server.check_access(addresses.kafka(state, record, environ, OVERSEER))
+
     programs = running_programs(state, record)
     wanted = [(name, n) for name, count in record.services.items() if name in declared for n in range(count)]
     with ThreadPoolExecutor() as pool:
-        kafka = pool.submit(_answers, record, programs, "kafka", kafka_server.address, kafka_server.check_address)
+        kafka = pool.submit(_answers, record, programs, "kafka", kafka_server.address, check_kafka)
         redis = pool.submit(_answers, record, programs, "redis", redis_server.url, redis_server.check_url)
         postgres = pool.submit(_answers, record, programs, "postgres", postgres_server.url, postgres_server.check_url)
         found = {services.shown(*one): pool.submit(_service, record, programs, *one) for one in wanted}

@@ -116,10 +116,9 @@ def _clear(stack: Stack) -> None:
 
 
 def _activate(stack: Stack) -> None:
-    environment = stack.environment()
-    pack = environment.get("RELIEF_POLICY_PACK", DEFAULT_POLICY_PACK)
+    pack = stack.environment().get("RELIEF_POLICY_PACK", DEFAULT_POLICY_PACK)
     # In a thread: `up` may be called from a program with an event loop of its own.
-    run(begin(environment["RELIEF_KAFKA_BOOTSTRAP"], pack, FIRST_DAY))
+    run(begin(stack.kafka(), pack, FIRST_DAY))
 
 
 def _run(found: Installation, state: Path, enterprises: int, seed: int, reporting: ExitStack) -> Outcome:

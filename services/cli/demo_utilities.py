@@ -23,6 +23,7 @@ from services.simulator.utilities import Utilities
 from services.simulator.utilities_books import Books
 from shared.contracts.topics import FACTS, ORDERS, UTILITY
 from shared.money import yuan
+from shared.streaming.kafka_access import KafkaAccess
 
 # The dates of the instalments, when each is announced, and for how long it may still be paid: of the pack in force
 # and of holdover's setting.
@@ -121,7 +122,7 @@ class Suppliers:
         return compared(self.found.get("holdover", "/v1/totals"), self.utilities.books)
 
 
-async def _facts(kafka: str) -> int:
+async def _facts(kafka: KafkaAccess) -> int:
     """How many records the facts have."""
     return sum(end for _, end in (await bounds(kafka, [FACTS])).values())
 

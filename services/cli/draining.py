@@ -39,9 +39,9 @@ TROUBLED_SECONDS, SILENT_SECONDS = 20.0, 120.0
 
 async def drained(found: Installation) -> None:
     """Return when no group lags and the relay has nothing to publish; CommandError when nothing moves for long."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=found.kafka)
+    admin = AIOKafkaAdminClient(**found.kafka.client())
     # The first look at a topic is always "not known yet, try again", and there are a dozen.
-    consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(bootstrap_servers=found.kafka, retry_backoff_ms=10)
+    consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(**found.kafka.client(), retry_backoff_ms=10)
     await admin.start()
     await consumer.start()
     try:

@@ -29,6 +29,7 @@ from services.cli.reconcile_sentences import Listing
 from services.cli.reconcile_totals import Equation
 from services.holdover.store.books import EnterpriseBooks
 from shared.contracts.topics import DECISIONS, FACTS, ORDERS
+from shared.streaming.kafka_access import KafkaAccess
 from shared.uscc import is_valid
 
 POLL_SECONDS = 0.2
@@ -56,7 +57,7 @@ class HoldoverWork:
     """One comparison; `directory` is empty, and its own. Differences go to `listing`."""
 
     def __init__(
-        self, kafka: str, books: HoldoverBooks, directory: Path, listing: Listing, patience: float,
+        self, kafka: KafkaAccess, books: HoldoverBooks, directory: Path, listing: Listing, patience: float,
         phase: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._kafka, self._books, self._listing = kafka, books, listing

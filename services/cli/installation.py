@@ -9,10 +9,12 @@ from typing import Annotated, Any, TypeVar
 import httpx
 import typer
 
+from deploy.access.kafka import OVERSEER
 from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_STATE, Stack
 from services.cli.terminal import CommandError
 from shared.devkeys import issue_development_token
+from shared.streaming.kafka_access import KafkaAccess
 
 R = TypeVar("R")
 State = Annotated[Path, typer.Option("--state", envvar="RELIEF_STATE", help="The directory of the stack's state.")]
@@ -24,7 +26,7 @@ __all__ = ["DEFAULT_STATE", "AsJson", "Installation", "State", "installation", "
 class Installation:
     """Addresses of what runs; `secrets` holds the keys of the development issuer."""
 
-    kafka: str
+    kafka: KafkaAccess
     urls: dict[str, str]
     secrets: Path
 
@@ -98,8 +100,8 @@ class Installation:
         return "".join(sentences)
 
 
-def installation(state: Path) -> Installation:
-    """The running installation; CommandError when it is not up."""
+def installation(state: Path, user: str = OVERSEER) -> Installation:
+    """The running installation, its Kafka as that user where it asks; CommandError when it is not up."""
     stack = Stack(state)
     try:
         status = stack.status()
@@ -108,7 +110,7 @@ def installation(state: Path) -> Installation:
     if status.kafka is None:
         raise CommandError(f"The stack in {state} is not up; start it with `relief up`.")
     urls = {name: service.url for name, service in status.services.items() if service.url is not None}
-    return Installation(status.kafka, urls, stack.state / "secrets")
+    return Installation(stack.kafka(user), urls, stack.state / "secrets")
 
 
 def run(work: Coroutine[Any, Any, R]) -> R:

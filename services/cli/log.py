@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from services.cli.terminal import CommandError
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import partition_of
 
 BATCH = 2000
@@ -37,11 +38,11 @@ class Line:
 
 
 async def read(
-    bootstrap: str, topic: str, partitions: Iterable[int] | None = None
+    kafka: KafkaAccess, topic: str, partitions: Iterable[int] | None = None
 ) -> AsyncIterator["ConsumerRecord[bytes | None, bytes | None]"]:
     """Every record of a topic (or of some partitions), partition by partition, up to the end as of now."""
     consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **kafka.client(),
         enable_auto_commit=False,
         max_partition_fetch_bytes=LARGEST_BYTES,
         # All there is to read is there: a fetch that waits at one partition's end only keeps the next one waiting,
@@ -51,7 +52,7 @@ async def read(
     )
     try:
         await consumer.start()
-        wanted = await partition_numbers(bootstrap, [topic]) if partitions is None else {topic: list(partitions)}
+        wanted = await partition_numbers(kafka, [topic]) if partitions is None else {topic: list(partitions)}
         for number in wanted[topic]:
             where = TopicPartition(topic, number)
             end = (await consumer.end_offsets([where]))[where]
@@ -62,19 +63,19 @@ async def read(
                     if record.offset < end:
                         yield record
     except (KafkaError, OSError) as error:
-        raise CommandError(f"Kafka at {bootstrap} cannot be read: {error!r}; see `relief status`.") from error
+        raise CommandError(f"Kafka at {kafka.bootstrap} cannot be read: {error!r}; see `relief status`.") from error
     finally:
         await consumer.stop()
 
 
-async def partition_numbers(bootstrap: str, names: list[str]) -> dict[str, list[int]]:
+async def partition_numbers(kafka: KafkaAccess, names: list[str]) -> dict[str, list[int]]:
     """The partitions of topics, ascending; CommandError where one does not exist."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**kafka.client())
     try:
         await admin.start()
         described = await admin.describe_topics(names)
     except (KafkaError, OSError) as error:
-        raise CommandError(f"Kafka at {bootstrap} does not answer: {error!r}; see `relief status`.") from error
+        raise CommandError(f"Kafka at {kafka.bootstrap} does not answer: {error!r}; see `relief status`.") from error
     finally:
         await admin.close()
     found = {topic["topic"]: sorted(p["partition"] for p in topic["partitions"]) for topic in described}
@@ -84,10 +85,10 @@ async def partition_numbers(bootstrap: str, names: list[str]) -> dict[str, list[
     return found
 
 
-async def send(bootstrap: str, topic: str, records: Iterable[Sendable], on_sent: Callable[[int], None]) -> int:
+async def send(kafka: KafkaAccess, topic: str, records: Iterable[Sendable], on_sent: Callable[[int], None]) -> int:
     """Publish in order per partition, keyed as Kafka's default partitioner would; how many were sent."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **kafka.client(),
         acks="all",
         enable_idempotence=True,
         max_batch_size=LARGEST_BYTES,
@@ -106,7 +107,9 @@ async def send(bootstrap: str, topic: str, records: Iterable[Sendable], on_sent:
             sent += len(chunk)
             on_sent(len(chunk))
     except (KafkaError, OSError) as error:
-        raise CommandError(f"Kafka at {bootstrap} did not take the records: {error!r}; see `relief status`.") from error
+        raise CommandError(
+            f"Kafka at {kafka.bootstrap} did not take the records: {error!r}; see `relief status`."
+        ) from error
     finally:
         await producer.stop()
     return sent

@@ -16,6 +16,7 @@ from shared.access import ROLES
 from shared.calendar import SHANGHAI
 from shared.contracts.registry import decoder
 from shared.contracts.topics import OPERATIONS, PACKS
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import Output
 
 
@@ -45,12 +46,12 @@ def token(
     typer.echo(installation(state).token(role, uscc, supplier))
 
 
-async def operate(kafka: str, operations: list[Output]) -> None:
+async def operate(kafka: KafkaAccess, operations: list[Output]) -> None:
     """Put operations into the log, in order."""
     await send(kafka, OPERATIONS, [Line(o.key, o.value) for o in operations], lambda n: None)
 
 
-async def keep_pack(kafka: str, loaded: packs.Loaded, at: datetime) -> None:
+async def keep_pack(kafka: KafkaAccess, loaded: packs.Loaded, at: datetime) -> None:
     """Have the pack in the log, by its hash, once."""
     ref = loaded.pack.ref
     async for record in read(kafka, PACKS):
@@ -71,7 +72,7 @@ async def keep_pack(kafka: str, loaded: packs.Loaded, at: datetime) -> None:
     )
 
 
-async def begin(kafka: str, pack_name: str, first_day: date) -> None:
+async def begin(kafka: KafkaAccess, pack_name: str, first_day: date) -> None:
     """What a new installation needs before anything is decided: a day, and a pack, kept and in force."""
     at = datetime.now(SHANGHAI)
     loaded = packs.load_with_content(packs.directory_of(pack_name))
@@ -82,12 +83,11 @@ async def begin(kafka: str, pack_name: str, first_day: date) -> None:
 
 def activate_once(stack: Stack) -> None:
     """After `relief up`: today has started, and the configured pack is in force unless one was activated before."""
-    environment = stack.environment()
-    kafka = environment["RELIEF_KAFKA_BOOTSTRAP"]
-    run(_activate_once(kafka, environment.get("RELIEF_POLICY_PACK", DEFAULT_POLICY_PACK)))
+    pack = stack.environment().get("RELIEF_POLICY_PACK", DEFAULT_POLICY_PACK)
+    run(_activate_once(stack.kafka(), pack))
 
 
-async def _activate_once(kafka: str, pack_name: str) -> None:
+async def _activate_once(kafka: KafkaAccess, pack_name: str) -> None:
     adapter = decoder(OPERATIONS)
     async for record in read(kafka, OPERATIONS):
         if adapter.validate_json(record.value or b"null").type == "relief.pack.activated.v1":

@@ -14,6 +14,7 @@ from services.eligibility import packs, policy_case_runs, policy_cases
 from services.intake.operations import pack_activated, review_requested
 from shared.calendar import SHANGHAI
 from shared.contracts.topics import FACTS
+from shared.streaming.kafka_access import KafkaAccess
 from shared.uscc import is_valid
 
 _REVIEWS_AT_ONCE = 2000
@@ -40,7 +41,7 @@ def activate(
         err.print(f"{ref.pack} {ref.version} ({ref.sha256[:12]}…) is in force; {reviewed:,} enterprises are reviewed.")
 
 
-async def _activate(kafka: str, loaded: packs.Loaded, reason: str) -> int:
+async def _activate(kafka: KafkaAccess, loaded: packs.Loaded, reason: str) -> int:
     """The pack before its activation, the activation before the reviews: one log each, so order is kept."""
     at, ref = datetime.now(SHANGHAI), loaded.pack.ref
     await keep_pack(kafka, loaded, at)
@@ -58,7 +59,7 @@ async def _activate(kafka: str, loaded: packs.Loaded, reason: str) -> int:
     return count
 
 
-async def _known(kafka: str) -> AsyncIterator[str]:
+async def _known(kafka: KafkaAccess) -> AsyncIterator[str]:
     """Every enterprise with a fact in the log, once; an enterprise is in one partition alone."""
     partition, seen = -1, set[str]()
     async for record in read(kafka, FACTS):

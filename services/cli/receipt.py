@@ -21,6 +21,7 @@ from shared.contracts.decisions import DecisionMadeData
 from shared.contracts.registry import decoder
 from shared.contracts.topics import DECISIONS, FACTS, PACKS
 from shared.money import yuan
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import Raw, partition_of
 from shared.uscc import is_valid
 
@@ -111,7 +112,7 @@ def _contents(path: Path) -> bytes:
     return written
 
 
-async def _made(kafka: str, decision_id: str, uscc: str | None) -> bytes:
+async def _made(kafka: KafkaAccess, decision_id: str, uscc: str | None) -> bytes:
     decision = await _decision(kafka, decision_id, uscc)
     data = decoder(DECISIONS).validate_json(decision.value or b"").data
     own, key = [], data.uscc.encode()
@@ -124,7 +125,7 @@ async def _made(kafka: str, decision_id: str, uscc: str | None) -> bytes:
     return receipts.build(decision, receipts.facts_named(decision, own), content)
 
 
-async def _decision(kafka: str, decision_id: str, uscc: str | None) -> Raw:
+async def _decision(kafka: KafkaAccess, decision_id: str, uscc: str | None) -> Raw:
     """Where a decision stands first; a replay may have written it again, with the same bytes."""
     numbers = (await partition_numbers(kafka, [DECISIONS]))[DECISIONS]
     wanted = numbers if uscc is None else [partition_of(uscc.encode(), len(numbers))]
@@ -142,7 +143,7 @@ async def _decision(kafka: str, decision_id: str, uscc: str | None) -> Raw:
     )
 
 
-async def _published(kafka: str, sha256: str) -> dict[str, Any]:
+async def _published(kafka: KafkaAccess, sha256: str) -> dict[str, Any]:
     """The content of a pack that does not ship with this version but was activated from its files."""
     async for record in read(kafka, PACKS):
         data = decoder(PACKS).validate_json(record.value or b"").data
@@ -155,7 +156,7 @@ async def _published(kafka: str, sha256: str) -> dict[str, Any]:
 
 
 async def _shown_reading(
-    kafka: str, topic: str, partitions: list[int], description: str, until: int | None = None
+    kafka: KafkaAccess, topic: str, partitions: list[int], description: str, until: int | None = None
 ) -> AsyncGenerator[Raw, None]:
     """The records of some partitions, or of one up to an offset, with a bar over them."""
     ends = await _ends(kafka, topic, partitions)
@@ -172,13 +173,13 @@ async def _shown_reading(
             yield record
 
 
-async def _ends(kafka: str, topic: str, partitions: list[int]) -> dict[int, int]:
-    consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(bootstrap_servers=kafka)
+async def _ends(kafka: KafkaAccess, topic: str, partitions: list[int]) -> dict[int, int]:
+    consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(**kafka.client())
     try:
         await consumer.start()
         found = await consumer.end_offsets([TopicPartition(topic, number) for number in partitions])
     except (KafkaError, OSError) as error:
-        raise CommandError(f"Kafka at {kafka} cannot be read: {error!r}; see `relief status`.") from error
+        raise CommandError(f"Kafka at {kafka.bootstrap} cannot be read: {error!r}; see `relief status`.") from error
     finally:
         await consumer.stop()
     return {where.partition: end for where, end in found.items()}

@@ -20,6 +20,7 @@ from services.payments.domain.refund import PROGRAMMES
 from shared.contracts.commands import ClawbackReceived, PaymentStatus
 from shared.contracts.registry import decoder
 from shared.contracts.topics import COMMANDS, DECISIONS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS
+from shared.streaming.kafka_access import KafkaAccess
 
 LOGS: Final = (DECISIONS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS, COMMANDS)
 AT_ONCE = 5000
@@ -31,7 +32,7 @@ class Unreadable(Exception):
     """A record that its topic should not hold; the message is a clause."""
 
 
-async def bounds(kafka: str, names: Iterable[str]) -> dict[TopicPartition, tuple[int, int]]:
+async def bounds(kafka: KafkaAccess, names: Iterable[str]) -> dict[TopicPartition, tuple[int, int]]:
     """Where each partition of the topics begins, and where it ends now."""
     numbers = await partition_numbers(kafka, list(names))
     logs = [TopicPartition(name, number) for name, of in numbers.items() for number in of]
@@ -47,7 +48,7 @@ async def bounds(kafka: str, names: Iterable[str]) -> dict[TopicPartition, tuple
 
 
 async def read_between(
-    kafka: str, spans: Mapping[TopicPartition, tuple[int, int]], take: Callable[[Record], None]
+    kafka: KafkaAccess, spans: Mapping[TopicPartition, tuple[int, int]], take: Callable[[Record], None]
 ) -> None:
     """Give every record of the spans to `take`, in order within each partition."""
     left = {log: end for log, (start, end) in spans.items() if start < end}
@@ -73,9 +74,9 @@ async def read_between(
         await consumer.stop()
 
 
-async def group_places(kafka: str, group: str) -> dict[TopicPartition, int]:
+async def group_places(kafka: KafkaAccess, group: str) -> dict[TopicPartition, int]:
     """How far a group has told Kafka to have read: never further than it has."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    admin = AIOKafkaAdminClient(**kafka.client())
     try:
         await admin.start()
         found = await admin.list_consumer_group_offsets(group)
@@ -86,9 +87,9 @@ async def group_places(kafka: str, group: str) -> dict[TopicPartition, int]:
     return {log: max(0, place.offset) for log, place in found.items()}
 
 
-def _consumer(kafka: str) -> "AIOKafkaConsumer[bytes | None, bytes | None]":
+def _consumer(kafka: KafkaAccess) -> "AIOKafkaConsumer[bytes | None, bytes | None]":
     return AIOKafkaConsumer(
-        bootstrap_servers=kafka,
+        **kafka.client(),
         enable_auto_commit=False,
         # Of every partition at once; a record that is larger comes all the same.
         max_partition_fetch_bytes=256 * 1024,
@@ -98,8 +99,8 @@ def _consumer(kafka: str) -> "AIOKafkaConsumer[bytes | None, bytes | None]":
     )
 
 
-def _away(kafka: str, error: Exception) -> CommandError:
-    return CommandError(f"Kafka at {kafka} cannot be read: {error!r}; see `relief status`.")
+def _away(kafka: KafkaAccess, error: Exception) -> CommandError:
+    return CommandError(f"Kafka at {kafka.bootstrap} cannot be read: {error!r}; see `relief status`.")
 
 
 class _Decision(msgspec.Struct):

@@ -32,6 +32,7 @@ from services.ledger.store.rows import PostingRows
 from shared import problems
 from shared.access import TokenVerifier
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
 from shared.streaming.records import Record
 
@@ -104,7 +105,7 @@ def served(database: str, secrets: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def found(served: Served, secrets: Path) -> Installation:
-    return Installation("", {"ledger": served.url}, secrets)
+    return Installation(KafkaAccess(""), {"ledger": served.url}, secrets)
 
 
 def test_a_ledger_that_goes_on_posting_is_exported_as_it_was(
@@ -172,11 +173,11 @@ def test_what_was_not_posted_yet_is_not_exported(found: Installation, tmp_path: 
 
 
 def test_a_ledger_that_is_not_there_gets_a_sentence(served: Served, secrets: Path, tmp_path: Path) -> None:
-    nowhere = Installation("", {}, secrets)
+    nowhere = Installation(KafkaAccess(""), {}, secrets)
     assert refused(nowhere, tmp_path / "x") == "The service ledger does not run; see `relief status`."
-    closed = Installation("", {"ledger": "http://127.0.0.1:1"}, secrets)
+    closed = Installation(KafkaAccess(""), {"ledger": "http://127.0.0.1:1"}, secrets)
     assert "does not answer" in refused(closed, tmp_path / "x")
-    other = Installation("", {"ledger": f"{served.url}/elsewhere"}, secrets)
+    other = Installation(KafkaAccess(""), {"ledger": f"{served.url}/elsewhere"}, secrets)
     assert refused(other, tmp_path / "x").startswith("The ledger answers 404: ")
 
 

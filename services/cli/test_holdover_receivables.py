@@ -32,6 +32,7 @@ from shared.access import TokenVerifier
 from shared.contracts import topics
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
 from shared.limits import Limiter
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
 
 pytestmark = pytest.mark.integration
@@ -72,7 +73,7 @@ def found(database: str, secrets: Path, redis_url: str) -> Iterator[Installation
     while not server.started:
         assert thread.is_alive()
     host, port = server.servers[0].sockets[0].getsockname()
-    yield Installation("", {"holdover": f"http://{host}:{port}"}, secrets)
+    yield Installation(KafkaAccess(""), {"holdover": f"http://{host}:{port}"}, secrets)
     server.should_exit = True
     thread.join()
 
@@ -110,7 +111,7 @@ def test_what_goes_wrong_leaves_no_file(found: Installation, tmp_path: Path) -> 
     with pytest.raises(CommandError, match="is a directory"):
         show_receivables(found, POWER.supplier_id, tmp_path, as_json=True)
     with pytest.raises(CommandError, match="does not run"):
-        show_receivables(Installation("", {}, found.secrets), POWER.supplier_id, None, as_json=True)
+        show_receivables(Installation(KafkaAccess(""), {}, found.secrets), POWER.supplier_id, None, as_json=True)
 
 
 def test_a_saved_answer_is_an_order_that_can_be_checked(found: Installation, tmp_path: Path) -> None:

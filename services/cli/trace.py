@@ -12,6 +12,7 @@ from services.cli.terminal import CommandError, bar, out, print_json, sentence_o
 from shared.contracts.registry import decoder
 from shared.contracts.topics import FACTS, topics
 from shared.money import yuan
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import partition_of
 from shared.uscc import is_valid
 
@@ -46,7 +47,7 @@ def trace(uscc: str, state: State = DEFAULT_STATE, as_json: AsJson = False) -> N
         _print(story)
 
 
-async def _facts(kafka: str, uscc: str) -> list[dict[str, Any]]:
+async def _facts(kafka: KafkaAccess, uscc: str) -> list[dict[str, Any]]:
     """The enterprise's facts in log order, each business version once; personal data stays sealed and is left out."""
     key = uscc.encode()
     adapter = decoder(FACTS)

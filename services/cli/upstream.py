@@ -17,6 +17,9 @@ from shared.contracts.topics import UPSTREAM
 
 simulate = typer.Typer(help="Synthetic upstream events of a region.", no_args_is_help=True)
 
+# Whom these commands stand in for, where Kafka asks who writes.
+AUTHORITIES = "upstream"
+
 
 def register(app: typer.Typer) -> None:
     app.add_typer(simulate, name="simulate")
@@ -41,7 +44,7 @@ def simulate_upstream(
         return
     with tempfile.TemporaryDirectory() as directory:
         write_region(enterprises, seed, Path(directory))
-        kafka = installation(state).kafka
+        kafka = installation(state, AUTHORITIES).kafka
         for topic in UPSTREAM:
             with bar(f"sending {topic}") as progress:
                 run(
@@ -74,7 +77,7 @@ def publish(
         raise CommandError(f"{topic} is no upstream topic; there are {known}.")
     with file.open("rb") as source:
         lines = progress_over(source, file, f"sending {file.name}")
-        sent = run(send(installation(state).kafka, topic, _keyed(lines), lambda n: None))
+        sent = run(send(installation(state, AUTHORITIES).kafka, topic, _keyed(lines), lambda n: None))
     print_json({"topic": topic, "sent": sent})
 
 

@@ -20,9 +20,10 @@ GROUP = "relief-eligibility"
 
 def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, and Stop for a pack or case that is not right."""
+    kafka = settings.kafka(NAME)
     for directory in packs.directories():
         policy_case_runs.check(directory, packs.load(directory))
-    shelf = Shelf(settings.kafka_bootstrap)
+    shelf = Shelf(kafka)
     backing, store = on_redis(settings.redis_url, NAME, encode_state, decode_state)
     backing = replace(backing, tasks=(shelf.run,))
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
@@ -30,9 +31,11 @@ def build(settings: Settings) -> Service:
     return Service(
         NAME,
         settings,
+        kafka,
         inputs=(Input(GROUP, (topics.FACTS,), EligibilityFold(shelf.by_hash), backing),),
-        publisher=Publisher(settings.kafka_bootstrap, settings.instance or GROUP),
+        publisher=Publisher(kafka, settings.instance or GROUP),
         writes=(topics.DECISIONS,),
+        also_reads=(topics.PACKS,),
         routers=(api.routes(store, shelf.by_hash, verifier, limiter),),
     )
 

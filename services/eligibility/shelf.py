@@ -7,6 +7,7 @@ from services.eligibility.domain.pack import Pack
 from shared.contracts.registry import decoder
 from shared.contracts.topics import PACKS
 from shared.streaming.errors import Retry, Stop
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.packs import follow_packs
 
 log = structlog.get_logger()
@@ -15,8 +16,8 @@ log = structlog.get_logger()
 class Shelf:
     """`by_hash` is for the fold; `run` reads the log beside it and takes up what is published later."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
         self._packs = packs.installed()
 
     def by_hash(self, sha256: str) -> Pack:
@@ -31,7 +32,7 @@ class Shelf:
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
-        await follow_packs(self._bootstrap, self.put)
+        await follow_packs(self._kafka, self.put)
 
     def put(self, value: bytes | None) -> None:
         """Take up one published pack; what is no pack, or not the one its hash says, is told and left out."""

@@ -29,12 +29,13 @@ MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 
 def build(settings: Settings) -> Service:
-    """Everything put together, nothing started. Raises KeyFileError."""
+    """Everything put together, nothing started. Raises KeyFileError, Stop."""
+    kafka = settings.kafka(NAME)
     signer = Signer(settings.signing_keys)
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    publisher = Publisher(settings.kafka_bootstrap, settings.instance or SCHEMA)
+    publisher = Publisher(kafka, settings.instance or SCHEMA)
     limiter = Limiter(settings.redis_url, NAME)
-    shelf = Shelf(settings.kafka_bootstrap, settings.remind_days)
+    shelf = Shelf(kafka, settings.remind_days)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
     backing = _closing(backing, limiter)
@@ -47,12 +48,14 @@ def build(settings: Settings) -> Service:
     return Service(
         NAME,
         settings,
+        kafka,
         inputs=(
             Input(FACTS_GROUP, (topics.FACTS,), FactsFold(signer), backing),
             Input(DECISIONS_GROUP, (topics.DECISIONS,), DecisionsFold(shelf.by_hash, signer), backing),
         ),
         publisher=publisher,
         writes=(topics.ORDERS,),
+        also_reads=(topics.PACKS,),
         routers=(
             api.routes(pool, verifier, limiter, signer),
             receivables_api.routes(pool, verifier, limiter),

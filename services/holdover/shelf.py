@@ -7,6 +7,7 @@ from services.holdover.packs import NoTerms, terms_of
 from shared.contracts.registry import decoder
 from shared.contracts.topics import PACKS
 from shared.streaming.errors import Retry
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.packs import follow_packs
 
 log = structlog.get_logger()
@@ -15,8 +16,8 @@ log = structlog.get_logger()
 class Shelf:
     """`by_hash` is for the fold; `run` reads the log beside it and takes up what is published later."""
 
-    def __init__(self, bootstrap: str, remind_days: int) -> None:
-        self._bootstrap, self._remind_days = bootstrap, remind_days
+    def __init__(self, kafka: KafkaAccess, remind_days: int) -> None:
+        self._kafka, self._remind_days = kafka, remind_days
         self._terms: dict[str, Terms] = {}
 
     def by_hash(self, sha256: str) -> Terms:
@@ -31,7 +32,7 @@ class Shelf:
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
-        await follow_packs(self._bootstrap, self.put)
+        await follow_packs(self._kafka, self.put)
 
     def put(self, value: bytes | None) -> None:
         """Take up one published pack; what is no pack, or not the one its hash says, is told and left out."""

@@ -11,6 +11,7 @@ from services.holdover.domain.terms import Terms
 from services.holdover.packs import NoTerms, terms_of
 from services.holdover.shelf import Shelf
 from shared.streaming.errors import Retry
+from shared.streaming.kafka_access import KafkaAccess
 
 PACKS = Path(__file__).parents[1] / "eligibility" / "policy"
 
@@ -83,7 +84,7 @@ def test_a_pack_that_is_not_the_one_its_hash_says_is_refused() -> None:
 
 
 def test_the_shelf_has_what_was_published_and_waits_for_the_rest() -> None:
-    shelf = Shelf("127.0.0.1:1", 5)
+    shelf = Shelf(KafkaAccess("127.0.0.1:1"), 5)
     with pytest.raises(Retry, match=r"relief policy activate"):
         shelf.by_hash(sha(content()))
     other = content()

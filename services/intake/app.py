@@ -35,8 +35,9 @@ def sealing(settings: Settings) -> Sealing:
 
 
 def build(settings: Settings) -> Service:
-    """Everything put together, nothing started. Raises KeyFileError."""
-    publisher = Publisher(settings.kafka_bootstrap, settings.instance or GROUP)
+    """Everything put together, nothing started. Raises KeyFileError, Stop."""
+    kafka = settings.kafka(NAME)
+    publisher = Publisher(kafka, settings.instance or GROUP)
     backing, facts = on_redis(settings.redis_url, NAME, encode_state, decode_state)
     answers, decided = on_redis(settings.redis_url, STATUS_GROUP, status.encode_state, status.decode_state)
     if settings.clock == "auto":
@@ -49,6 +50,7 @@ def build(settings: Settings) -> Service:
     return Service(
         NAME,
         settings,
+        kafka,
         inputs=(
             Input(GROUP, INPUTS, IntakeFold(sealing(settings)), backing),
             Input(STATUS_GROUP, (topics.DECISIONS,), status.StatusFold(), answers),

@@ -9,6 +9,7 @@ from aiokafka.structs import TopicPartition
 from deploy.local.stack import Stack
 from services.intake.api_cases import A, Desk, open_desk, problem
 from shared.contracts.topics import APPLICATIONS, topics
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.publisher import Publisher
 from shared.streaming.records import partition_of
 
@@ -52,8 +53,8 @@ async def test_202_when_the_broker_has_it_503_when_no_broker_answers(
     before = len(await records(bootstrap))
     async with open_desk(redis_url, secrets) as desk:
         # Nothing listens on port 1.
-        assert await published_through(desk, Publisher("127.0.0.1:1", "intake-test")) == 503
+        assert await published_through(desk, Publisher(KafkaAccess("127.0.0.1:1"), "intake-test")) == 503
         assert len(await records(bootstrap)) == before
-        assert await published_through(desk, Publisher(bootstrap, "intake-test")) == 202
+        assert await published_through(desk, Publisher(KafkaAccess(bootstrap), "intake-test")) == 202
         (output,) = desk.kafka.outputs
     assert (await records(bootstrap))[before:] == [(output.key, output.value)]

@@ -18,13 +18,15 @@ MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 
 def build(settings: Settings) -> Service:
-    """Everything put together, nothing started. Raises KeyFileError."""
+    """Everything put together, nothing started. Raises KeyFileError, Stop."""
+    kafka = settings.kafka(SCHEMA)
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, PostingRows(), MIGRATIONS)
     reads = (topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS)
     return Service(
         "ledger",
         settings,
+        kafka,
         inputs=(Input(GROUP, reads, LedgerFold(), backing),),
         routers=(api.routes(pool, verifier),),
     )

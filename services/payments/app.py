@@ -36,13 +36,14 @@ MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, Stop."""
+    kafka = settings.kafka(SCHEMA)
     try:
         published.load()
     except published.SchemaMissing as missing:
         raise Stop(str(missing)) from missing
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     unsealer, vault = Unsealer(settings.unsealing_keys), Vault(settings.vault_keys)
-    publisher = Publisher(settings.kafka_bootstrap, settings.instance or GROUP)
+    publisher = Publisher(kafka, settings.instance or GROUP)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
     debtors = {programme: Debtor(**account.model_dump()) for programme, account in settings.debtors.items()}
     post = Post(pool, SCHEMA, DirectoryMailbox(settings.bank_dir), vault, debtors)
@@ -66,6 +67,7 @@ def build(settings: Settings) -> Service:
     return Service(
         "payments",
         settings,
+        kafka,
         inputs=(
             Input(GROUP, (topics.DECISIONS,), PaymentsFold(), backing),
             Input(COMMANDS_GROUP, (topics.COMMANDS,), CommandsFold(settings.approval_threshold_fen), words),

@@ -9,25 +9,26 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from shared.contracts.topics import PACKS
+from shared.streaming.kafka_access import KafkaAccess
 
 log = structlog.get_logger()
 
 PERIOD_SECONDS = 2.0
 
 
-async def follow_packs(bootstrap: str, put: Callable[[bytes | None], None]) -> None:
+async def follow_packs(kafka: KafkaAccess, put: Callable[[bytes | None], None]) -> None:
     """Give `put` every pack there is, and what is published later, until cancelled; trouble with the broker passes."""
     while True:
         try:
-            await _follow(bootstrap, put)
+            await _follow(kafka, put)
         except (KafkaError, OSError) as error:
             log.warning("packs cannot be read, trying again", error=repr(error))
             await asyncio.sleep(PERIOD_SECONDS)
 
 
-async def _follow(bootstrap: str, put: Callable[[bytes | None], None]) -> None:
+async def _follow(kafka: KafkaAccess, put: Callable[[bytes | None], None]) -> None:
     where = TopicPartition(PACKS, 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**kafka.client(), enable_auto_commit=False)
     try:
         await consumer.start()
         consumer.assign([where])

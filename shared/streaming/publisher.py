@@ -14,7 +14,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from aiokafka.structs import TopicPartition
 
 from shared.observability import metrics
+from shared.streaming.admission import DENIALS, check_admitted, denied
 from shared.streaming.errors import Retry, Stop
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import Output
 
 BATCH_BYTES = 900_000
@@ -27,8 +29,8 @@ ACKNOWLEDGE_SECONDS = 30.0
 class Publisher:
     """`acks=all`, idempotent, unlingering. Safe to share between the tasks of one process."""
 
-    def __init__(self, bootstrap: str, client_id: str, request_timeout_ms: int = 20_000) -> None:
-        self._bootstrap, self._client_id = bootstrap, client_id
+    def __init__(self, kafka: KafkaAccess, client_id: str, request_timeout_ms: int = 20_000) -> None:
+        self._kafka, self._client_id = kafka, client_id
         self._request_timeout_ms = request_timeout_ms
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
@@ -37,7 +39,7 @@ class Publisher:
         self._stopped = False
 
     async def start(self) -> None:
-        """Raises Retry when the broker cannot be reached."""
+        """Raises Retry when the broker cannot be reached, Stop when it does not let us in."""
         await self._current()
 
     async def stop(self) -> None:
@@ -76,7 +78,7 @@ class Publisher:
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
-            raise min((_treatment(failure) for failure in failures), key=_gravity) from failures[0]
+            raise min((self._treatment(failure) for failure in failures), key=_gravity) from failures[0]
 
     async def _send(self, producer: AIOKafkaProducer, where: TopicPartition, outputs: list[Output]) -> None:
         async with self._turns[where]:
@@ -110,7 +112,7 @@ class Publisher:
                 if self._stopped:
                     raise Retry("this publisher has stopped")
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **self._kafka.client(),
                     client_id=self._client_id,
                     acks="all",
                     enable_idempotence=True,
@@ -122,7 +124,10 @@ class Publisher:
                     await producer.start()
                 except (KafkaError, OSError) as error:
                     await self._close(producer)
-                    raise Retry(f"Kafka at {self._bootstrap} cannot be reached: {error!r}") from error
+                    if isinstance(error, DENIALS):
+                        raise Stop(denied(self._kafka, "publish anything")) from error
+                    await check_admitted(self._kafka)  # says why, where it knows
+                    raise Retry(f"Kafka at {self._kafka.bootstrap} cannot be reached: {error!r}") from error
                 except BaseException:
                     self._do_aside(self._close(producer))
                     raise
@@ -132,8 +137,8 @@ class Publisher:
     async def _reconnect(self) -> None:
         try:
             await self._current()
-        except Retry:
-            return  # the next check tries again
+        except (Retry, Stop):
+            return  # the next check tries again, and what is to be published hears of it
 
     def _discard(self, producer: AIOKafkaProducer) -> None:
         if producer is self._producer:
@@ -158,13 +163,16 @@ class Publisher:
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
 
-
-def _treatment(error: BaseException) -> BaseException:
-    if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-        return Stop(f"The broker does not take a record of this size: {error!r}. Raise the topic's max.message.bytes.")
-    if isinstance(error, KafkaError | OSError):
-        return Retry(f"publishing failed: {error!r}")
-    return error
+    def _treatment(self, error: BaseException) -> BaseException:
+        if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            return Stop(
+                f"The broker does not take a record of this size: {error!r}. Raise the topic's max.message.bytes."
+            )
+        if isinstance(error, DENIALS):
+            return Stop(denied(self._kafka, f"publish ({error!r})"))
+        if isinstance(error, KafkaError | OSError):
+            return Retry(f"publishing failed: {error!r}")
+        return error
 
 
 def _gravity(error: BaseException) -> int:

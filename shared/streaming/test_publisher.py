@@ -15,6 +15,7 @@ from deploy.local.stack import Stack
 from shared.streaming import publisher as module
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.fakes import until
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.publisher import Publisher
 from shared.streaming.records import Output
 
@@ -43,7 +44,7 @@ async def topics(bootstrap: str) -> tuple[str, str]:
 
 @pytest.fixture
 async def publisher(bootstrap: str) -> AsyncIterator[Publisher]:
-    publisher = Publisher(bootstrap, "test")
+    publisher = Publisher(KafkaAccess(bootstrap), "test")
     yield publisher
     await publisher.stop()
 
@@ -182,7 +183,7 @@ async def test_a_wait_that_is_cut_off_leaves_no_producer_with_a_batch_that_nobod
 async def test_a_broker_that_is_away_is_told_in_a_sentence_and_a_producer_that_is_gone_comes_back(
     publisher: Publisher,
 ) -> None:
-    nowhere = Publisher("127.0.0.1:1", "test")
+    nowhere = Publisher(KafkaAccess("127.0.0.1:1"), "test")
     with pytest.raises(Retry, match=r"Kafka at 127\.0\.0\.1:1 cannot be reached"):
         await nowhere.start()
     assert "is the broker up?" in (await nowhere.check() or "")

@@ -4,21 +4,23 @@ import asyncio
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
 from shared.contracts.topics import Topic, topics
+from shared.streaming.admission import denied
 from shared.streaming.errors import Retry, Stop
+from shared.streaming.kafka_access import KafkaAccess
 
 READY_SECONDS = 20.0
 
 
-async def ensure_topics(bootstrap: str, replication: int = 1) -> None:
+async def ensure_topics(kafka: KafkaAccess, replication: int = 1) -> None:
     """Create what is missing; Stop with a sentence where a partition count differs from the declared one.
 
     Raises Retry when the broker does not answer.
     """
     declared = {name: topic for name, topic in topics().items() if not topic.planned}
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="relief-topics")
+    admin = AIOKafkaAdminClient(**kafka.client(), client_id="relief-topics")
     try:
         await admin.start()
         present = set(await admin.list_topics())
@@ -34,29 +36,33 @@ async def ensure_topics(bootstrap: str, replication: int = 1) -> None:
         ]
         if missing:
             _check_created(await admin.create_topics(missing))
-        await _check(admin, {name: topic.partitions for name, topic in declared.items()})
+        await _check(kafka, admin, {name: topic.partitions for name, topic in declared.items()})
     except (KafkaError, OSError) as error:
-        raise Retry(f"Kafka at {bootstrap} cannot be reached: {error!r}") from error
+        raise Retry(f"Kafka at {kafka.bootstrap} cannot be reached: {error!r}") from error
     finally:
         await admin.close()
 
 
-async def check_topics(bootstrap: str, names: set[str]) -> None:
+async def check_topics(kafka: KafkaAccess, names: set[str]) -> None:
     """Stop unless the topics are there with the declared partition counts: a changed count moves enterprises."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="relief-topics")
+    admin = AIOKafkaAdminClient(**kafka.client(), client_id="relief-topics")
     try:
         await admin.start()
-        await _check(admin, {name: topics()[name].partitions for name in names})
+        await _check(kafka, admin, {name: topics()[name].partitions for name in names})
     except (KafkaError, OSError) as error:
-        raise Retry(f"Kafka at {bootstrap} cannot be reached: {error!r}") from error
+        raise Retry(f"Kafka at {kafka.bootstrap} cannot be reached: {error!r}") from error
     finally:
         await admin.close()
 
 
-async def _check(admin: AIOKafkaAdminClient, wanted: dict[str, int]) -> None:
+async def _check(kafka: KafkaAccess, admin: AIOKafkaAdminClient, wanted: dict[str, int]) -> None:
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     while True:
-        found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(wanted))}
+        described = await admin.describe_topics(list(wanted))
+        hidden = sorted(t["topic"] for t in described if for_code(t["error_code"]) is TopicAuthorizationFailedError)
+        if hidden:
+            raise Stop(denied(kafka, f"see topic {', '.join(hidden)}"))
+        found = {t["topic"]: len(t["partitions"]) for t in described}
         if all(found.get(name) == count for name, count in wanted.items()):
             return
         wrong = [name for name, count in wanted.items() if found.get(name, 0) not in (0, count)]

@@ -11,6 +11,7 @@ from faststream.kafka import KafkaBroker
 
 from shared.streaming.edge import Edge
 from shared.streaming.fakes import Adding
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.publisher import Publisher
 from shared.streaming.redis_store import RedisStore, connect
 from shared.streaming.runner import Runner
@@ -19,7 +20,7 @@ from shared.streaming.runner import Runner
 async def main(bootstrap: str, redis_url: str, group: str, source: str, out: str, instance: str | None = None) -> int:
     redis = connect(redis_url)
     store = RedisStore(redis, group, lambda total: str(total).encode(), int)
-    publisher = Publisher(bootstrap, group)
+    publisher = Publisher(KafkaAccess(bootstrap), group)
     broker = KafkaBroker(bootstrap, logger=None)
     # Small batches: the more of them, the more places to die in.
     edge = Edge(broker, Runner(group, Adding(out), store, publisher), [source], group, instance, max_records=50)

@@ -19,6 +19,7 @@ from services.holdover.packs import terms_of
 from services.holdover.plain_reading import Reading, Seen
 from services.simulator import wire
 from shared.contracts.topics import APPLICATIONS, DECISIONS, FACTS, TAX, UTILITY
+from shared.streaming.kafka_access import KafkaAccess
 from shared.uscc import with_check_character
 from tests.integration.region import Upstream
 
@@ -142,7 +143,7 @@ class Logs:
         self.asked: dict[str, set[str]] = {}
         self._day: dict[tuple[str, int], date] = {}
 
-    async def read(self, kafka: str, law: Terms) -> "Logs":
+    async def read(self, kafka: KafkaAccess, law: Terms) -> "Logs":
         async for record in read(kafka, FACTS):
             self._take(record, read_fact(record))
         async for record in read(kafka, DECISIONS):

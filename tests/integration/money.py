@@ -115,7 +115,7 @@ class Money:
 
         async def delete() -> None:
             end = (await bounds(self.found.kafka, [log.topic]))[log][1]
-            admin = AIOKafkaAdminClient(bootstrap_servers=self.found.kafka)
+            admin = AIOKafkaAdminClient(**self.found.kafka.client())
             await admin.start()
             await admin.delete_records({log: RecordsToDelete(before_offset=end)})
             await admin.close()

@@ -32,6 +32,7 @@ from shared.contracts.topics import (
     UPSTREAM,
 )
 from shared.streaming import redis_store
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.redis_store import RedisStore
 from tests.integration.region import Upstream
 
@@ -63,8 +64,8 @@ class Running:
         return self.stack.environment()
 
     @property
-    def kafka(self) -> str:
-        return self.environment["RELIEF_KAFKA_BOOTSTRAP"]
+    def kafka(self) -> KafkaAccess:
+        return self.stack.kafka()
 
     def send(self, region: Iterable[Upstream]) -> None:
         for topic, group in groupby(region, key=lambda one: one.topic):
@@ -93,7 +94,7 @@ class Running:
             ]
             for name in names
         }
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, retry_backoff_ms=10)
+        consumer = AIOKafkaConsumer(**self.kafka.client(), retry_backoff_ms=10)
         await consumer.start()
         deadline = time.monotonic() + seconds
         try:
@@ -145,7 +146,7 @@ class Running:
         """How many records the topic has had."""
 
         async def count() -> int:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, retry_backoff_ms=10)
+            consumer = AIOKafkaConsumer(**self.kafka.client(), retry_backoff_ms=10)
             await consumer.start()
             try:
                 numbers = await partition_numbers(self.kafka, [topic])

@@ -19,6 +19,7 @@ from services.cli.installation import run
 from services.cli.log import LARGEST_BYTES, Line, read
 from shared.contracts.rejected import RAW_MAX_BYTES
 from shared.contracts.topics import FACTS, OPERATIONS, REJECTED, TAX, topics
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import partition_of
 from shared.uscc import with_check_character
 from tests.integration.conftest import Site
@@ -222,13 +223,13 @@ def _all(running: Running, topic: str) -> list[dict[str, Any]]:
 
 
 async def _send_as_one(
-    kafka: str, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None, Headers]]
+    kafka: KafkaAccess, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None, Headers]]
 ) -> int:
     """One batch as a foreign client could build it; the offset of its first record."""
     batch = _DefaultRecordBatchBuilderPy(2, 0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1, batch_size=LARGEST_BYTES)  # fmt: skip  # noqa: E501
     for offset, (key, value, headers) in enumerate(records):
         assert batch.append(offset, None, key, value, headers) is not None
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=LARGEST_BYTES, max_request_size=LARGEST_BYTES)
+    producer = AIOKafkaProducer(**kafka.client(), max_batch_size=LARGEST_BYTES, max_request_size=LARGEST_BYTES)
     await producer.start()
     try:
         built = producer.create_batch()

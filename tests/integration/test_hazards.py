@@ -23,6 +23,7 @@ from deploy.local.stack import Stack
 from deploy.local.testing import eventually
 from services.cli.log import Line
 from shared.contracts.topics import DECISIONS, FACTS, REJECTED, TAX, topics
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.records import partition_of
 from tests.integration.outcome import before, check, decided, net_fen, told
 from tests.integration.region import Upstream, enterprises_of, expected, halves, simulate, slices
@@ -215,8 +216,8 @@ def _answers(running: Running) -> bool:
     return True
 
 
-async def _put(kafka: str, where: TopicPartition, value: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+async def _put(kafka: KafkaAccess, where: TopicPartition, value: bytes) -> None:
+    producer = AIOKafkaProducer(**kafka.client())
     await producer.start()
     try:
         await producer.send_and_wait(where.topic, value, key=b"x", partition=where.partition)

@@ -125,7 +125,7 @@ def in_the_topics(running: Running) -> list[Told]:
 
 def tell(running: Running, records: list[Told]) -> None:
     async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=running.kafka, acks="all")
+        producer = AIOKafkaProducer(**running.kafka.client(), acks="all")
         await producer.start()
         try:
             for record in records:
@@ -142,7 +142,7 @@ def trim(running: Running, where: TopicPartition) -> None:
     """Nobody should: the first record of the partition is deleted."""
 
     async def delete() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=running.kafka)
+        admin = AIOKafkaAdminClient(**running.kafka.client())
         await admin.start()
         try:
             await admin.delete_records({where: RecordsToDelete(before_offset=1)})
@@ -167,7 +167,7 @@ def of_every_type() -> list[Told]:
 
 
 def test_another_ledger_comes_to_the_same_balance_through_kills_and_repeats(running: Running, tmp_path: Path) -> None:
-    consumer = Consumer(running.kafka, tmp_path / "other.db")
+    consumer = Consumer(running.kafka.bootstrap, tmp_path / "other.db")
     first, last = halves(simulate(ENTERPRISES, 601, tmp_path / "region"))
     running.send(first)
     running.settle()
@@ -202,13 +202,13 @@ def test_another_ledger_comes_to_the_same_balance_through_kills_and_repeats(runn
     assert consumer.balance() == balance
     assert [row for row in consumer.rows() if len(row) > 3] == [row for row in kept if len(row) > 3]
     # From the start into an empty database: the topics are the whole story.
-    assert Consumer(running.kafka, tmp_path / "again.db").balance() == balance
+    assert Consumer(running.kafka.bootstrap, tmp_path / "again.db").balance() == balance
 
 
 def test_an_event_that_comes_again_with_other_content_stops_it(running: Running, tmp_path: Path) -> None:
     running.spoilt = True  # it stays in the log
     tell(running, of_every_type())
-    consumer = Consumer(running.kafka, tmp_path / "other.db")
+    consumer = Consumer(running.kafka.bootstrap, tmp_path / "other.db")
     consumer.balance()
     kept = consumer.rows()
     original = next(one for one in in_the_topics(running) if one.where.topic == LEDGER_REFUNDS)
@@ -226,7 +226,7 @@ def test_a_log_that_is_not_the_one_it_read_stops_it(running: Running, tmp_path: 
     running.settle()
     tell(running, of_every_type())
     where = of_every_type()[-1].where
-    consumer = Consumer(running.kafka, tmp_path / "other.db")
+    consumer = Consumer(running.kafka.bootstrap, tmp_path / "other.db")
     consumer.balance()
     part = f"topic = '{LEDGER_REFUNDS}' AND part = {where.partition}"
     consumer.write(f"UPDATE place SET next_offset = next_offset + 1 WHERE {part}")
@@ -239,7 +239,7 @@ def test_a_log_that_is_not_the_one_it_read_stops_it(running: Running, tmp_path: 
     assert "contradicts" in consumer.refusal()
     running.spoilt = True
     trim(running, where)
-    assert "OffsetOutOfRangeError" in Consumer(running.kafka, tmp_path / "late.db").refusal()
+    assert "OffsetOutOfRangeError" in Consumer(running.kafka.bootstrap, tmp_path / "late.db").refusal()
 
 
 def test_without_kafka_it_says_so(tmp_path: Path) -> None:

@@ -92,7 +92,13 @@ def prepare(directory: Path, replicas: int, *, linked: bool) -> Ground:
             links[server] = Proxy.to_url(found[SERVERS[server]])
             found[SERVERS[server]] = links[server].url
     everywhere = dict.fromkeys(SERVICES, replicas)
-    stack = Stack(directory / "services", replicas=everywhere, prefer_defaults=False, environ=environ(**found))
+    stack = Stack(
+        directory / "services",
+        replicas=everywhere,
+        prefer_defaults=False,
+        environ=environ(**found),
+        for_services=servers.for_services(),
+    )
     stack.up(stay=False, deadline_seconds=180)
     running = Running(stack)
     run(begin(running.kafka, DEFAULT_POLICY_PACK, date(2020, 1, 31)))

@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 
 from shared.streaming.errors import Retry
+from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.publisher import Publisher
 from tests.faults.simulation.world import OUT, World
 
@@ -82,7 +83,7 @@ class NetworkPublisher(Publisher):
     """The real one, but for where its producer comes from."""
 
     def __init__(self, process: "Process") -> None:
-        super().__init__("nowhere", process.name)
+        super().__init__(KafkaAccess("nowhere"), process.name)
         self._process = process
 
     async def _current(self) -> Any:
