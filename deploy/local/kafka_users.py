@@ -24,5 +24,6 @@ def let_in(state: Path, door: str) -> None:
 
 
 def _passwords(where: Path, users: Mapping[str, object]) -> dict[str, str]:
+    where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {user: write_secret(where / f"{user}.password") for user in users}

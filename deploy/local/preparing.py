@@ -9,8 +9,11 @@ from deploy.local.errors import StackError
 from shared.streaming.kafka_access import KafkaAccess
 
 
-def prepare(state: Path, kafka: KafkaAccess, *, ours: bool) -> None:
-    """`ours`: this Kafka is the stack's own, so its users are too. Raises StackError."""
+def prepare(state: Path, kafka: KafkaAccess, brokers: int, *, ours: bool) -> None:
+    """`brokers`: how often a new topic keeps each record. `ours`: this Kafka is the stack's own, so its users are too.
+
+    Raises StackError.
+    """
     # Here: most commands prepare nothing, and these take long to load.
     from deploy.local import kafka_users
     from shared.devkeys import write_development_keys
@@ -19,7 +22,7 @@ def prepare(state: Path, kafka: KafkaAccess, *, ours: bool) -> None:
     from shared.streaming.topics import ensure_topics
 
     works: list[Callable[[], None]] = [
-        lambda: asyncio.run(ensure_topics(kafka)),
+        lambda: asyncio.run(ensure_topics(kafka, brokers)),
         lambda: write_development_keys(state / "secrets"),
     ]
     if ours:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.access.kafka import OVERSEER
-from deploy.local import addresses, fetch_kafka, kafka_server, postgres_server, preparing, redis_server, services
+from deploy.local import fetch_kafka, kafka_server, postgres_server, preparing, servers, services
 from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
 from deploy.local.files import remove_tree
 from deploy.local.program import Unit
 from deploy.local.record import Record, load, locked, save
+from deploy.local.servers import SERVERS
 from deploy.local.status import Status, read_status
 from deploy.local.supervision import Guard, Supervisor, new_socket
 from shared.streaming.kafka_access import KafkaAccess
@@ -25,12 +26,12 @@ from shared.streaming.kafka_access import KafkaAccess
 ROOT = fetch_kafka.ROOT
 DEFAULT_STATE = ROOT / ".local"
 DEFAULT_POLICY_PACK = "xinjiang-2020"
-SERVERS = addresses.SERVERS
 # All that a stack writes into its state directory, except the lock and, in the default one, Kafka's jars.
 OWNED = (
     "logs",
     "run",
-    "kafka",
+    *kafka_server.programs(max(kafka_server.SIZES)),
+    "kafka-cluster",
     "redis",
     "postgres",
     "postgres.new",
@@ -50,6 +51,7 @@ class Stack:
 
     services: which of the declared ones to start; None: all, (): the three servers alone.
     replicas: how many of a service, by name, where it is not what `declared` says.
+    brokers: how many Kafka has, 1 or 3, from the first `up` on; None: as it was made, at first 1.
     prefer_defaults: False takes free ports at once and leaves the well-known ones to others (for tests).
     declared: the file that lists the services. environ: the calling environment; it names external servers
     (RELIEF_KAFKA_BOOTSTRAP, RELIEF_REDIS_URL, RELIEF_POSTGRES_URL), and services inherit it. for_services: what
@@ -62,6 +64,7 @@ class Stack:
         services: Sequence[str] | None = None,
         *,
         replicas: Mapping[str, int] | None = None,
+        brokers: int | None = None,
         prefer_defaults: bool = True,
         declared: Path | None = None,
         environ: Mapping[str, str] | None = None,
@@ -72,6 +75,7 @@ class Stack:
         self._declared_in = declared
         self._services = services
         self._replicas = dict(replicas or {})
+        self._brokers = brokers
         self._prefer_defaults = prefer_defaults
         self._for_services = dict(for_services or {})
         self._guard: Guard | None = None
@@ -95,6 +99,7 @@ class Stack:
         with locked(self.state) as lock:
             record = load(self.state)
             self._note_external(record)
+            servers.note_brokers(self.state, record, self._brokers)
             if kafka_server.PORT not in record.external and not fetch_kafka.fetched():
                 report(kafka_server.PORT, "fetching its jars with Maven")
                 fetch_kafka.fetch()
@@ -106,6 +111,9 @@ class Stack:
                 record.services |= {name: max(n, record.services.get(name, 0)) for name, n in wanted.items()}
                 save(self.state, record)
                 bring_up = self._bring_up(record, time.monotonic() + deadline_seconds, report)
+                if guard is not None:
+                    # Chosen for all before any is prepared: a broker's settings name the others' ports.
+                    bring_up.choose_ports([self._unit(record, name, 0) for name in servers.programs(record)])
                 self._bring_up_all(record, bring_up, report)
                 if after_ready is not None:
                     after_ready(self)
@@ -131,7 +139,8 @@ class Stack:
             record = load(self.state)
             ran = record.running
             if ran and record.manager is not None:
-                end_manager(record.manager, Supervisor(self.state, record.socket, record.manager), last=tuple(SERVERS))
+                supervisor = Supervisor(self.state, record.socket, record.manager)
+                end_manager(record.manager, supervisor, last=servers.programs(record))
             if self._guard is not None:
                 self._guard.stop_everything()
                 self._guard = None
@@ -146,11 +155,11 @@ class Stack:
 
     def kafka(self, user: str = OVERSEER) -> KafkaAccess:
         """How a command reaches Kafka: by the door of our own; as this user, where the environment names another."""
-        return self._kafka(load(self.state), user)
+        return servers.kafka(self.state, load(self.state), self.environ, user)
 
     def for_services(self) -> dict[str, str]:
         """What services are told beside `environment()`, also those of another stack that runs on our servers."""
-        return addresses.for_services(self.state, load(self.state))
+        return servers.for_services(self.state, load(self.state))
 
     def environment(self, name: str | None = None, replica: int = 0) -> dict[str, str]:
         """What a service's replica gets; without a name, what any program needs to reach the stack. After `up` only."""
@@ -160,7 +169,7 @@ class Stack:
         """Starts one replica (or one of the servers) and waits until it is ready. Harmless when it runs."""
         with locked(self.state):
             record = self._running_record()
-            if name not in SERVERS:
+            if name not in servers.programs(record):
                 record.services[name] = max(record.services.get(name, 0), replica + 1)
             bring_up = self._bring_up(record, time.monotonic() + deadline_seconds, _silent)
             try:
@@ -173,7 +182,8 @@ class Stack:
         """Stops it as `down` would, and returns when it is gone."""
         with locked(self.state):
             record = self._running_record()
-            Supervisor(self.state, record.socket, record.manager).stop_programs([self._program(name, replica)])
+            supervisor = Supervisor(self.state, record.socket, record.manager)
+            supervisor.stop_programs([_program(record, name, replica)])
 
     def kill_service(
         self, name: str, replica: int = 0, number: signal.Signals = signal.SIGKILL, *, restart: bool = True
@@ -182,10 +192,10 @@ class Stack:
         then it has gone on return, and `start_service` starts it."""
         record = self._running_record()
         supervisor = Supervisor(self.state, record.socket, record.manager)
-        gone = supervisor.kill(self._program(name, replica), number, restart=restart)
+        gone = supervisor.kill(_program(record, name, replica), number, restart=restart)
         if not restart:
             wait_gone(gone)
-            supervisor.stop_programs([self._program(name, replica)])
+            supervisor.stop_programs([_program(record, name, replica)])
 
     def _wanted(self) -> dict[str, int]:
         declared = self._declared()
@@ -204,10 +214,7 @@ class Stack:
             record.external = named
             return
         for name, address in named.items():
-            if (
-                record.external.get(name, address if address == addresses.address(self.state, record, name) else None)
-                != address
-            ):
+            if servers.address(self.state, record, name) != address:
                 raise StackError(
                     f"{SERVERS[name]} is {address}, but the stack in {self.state} runs with another {name}: "
                     "run `relief down` first, or unset the variable"
@@ -232,15 +239,13 @@ class Stack:
             )
 
     def _bring_up_all(self, record: Record, bring_up: BringUp, report: Report) -> None:
-        bring_up.run([self._unit(record, name, 0) for name in SERVERS])
+        bring_up.run([self._unit(record, name, 0) for name in servers.programs(record)])
         report("topics", "creating")
-        preparing.prepare(self.state, self._kafka(record), ours=kafka_server.PORT not in record.external)
+        kafka = servers.kafka(self.state, record, self.environ)
+        preparing.prepare(self.state, kafka, record.brokers, ours=kafka_server.PORT not in record.external)
         report("topics", "ready")
         replicas = [(name, replica) for name, count in record.services.items() for replica in range(count)]
         bring_up.run([self._unit(record, name, replica) for name, replica in replicas])
-
-    def _kafka(self, record: Record, user: str = OVERSEER) -> KafkaAccess:
-        return addresses.kafka(self.state, record, self.environ, user)
 
     def _bring_up(self, record: Record, deadline: float, report: Report) -> BringUp:
         supervisor = Supervisor(self.state, record.socket, record.manager)
@@ -249,15 +254,8 @@ class Stack:
         )
 
     def _unit(self, record: Record, name: str, replica: int) -> Unit:
-        external = record.external.get(name)
-        match name:
-            case kafka_server.PORT:
-                return kafka_server.unit(self.state, None if external is None else self._kafka(record))
-            case redis_server.PORT:
-                return redis_server.unit(self.state, external)
-            case postgres_server.PORT:
-                annex = None if record.annex is None else Path(record.annex)
-                return postgres_server.unit(self.state, external, annex)
+        if name in servers.programs(record):
+            return servers.unit(self.state, record, name, self.environ)
         declared = self._declared()
         if name not in declared:
             raise StackError(f"there is no service {name}; there are {', '.join(declared) or 'none'}")
@@ -266,10 +264,10 @@ class Stack:
     def _environment(self, record: Record, name: str | None, replica: int) -> dict[str, str]:
         found = {"RELIEF_POLICY_PACK": DEFAULT_POLICY_PACK, "RELIEF_DEBTORS": services.DEVELOPMENT_DEBTORS}
         found |= {"RELIEF_BANK_DIR": str(self.state / "bank")}
-        found |= addresses.variables(self.state, record, self.environ)
+        found |= servers.variables(self.state, record, self.environ)
         found["RELIEF_SECRETS_DIR"] = str(self.state / "secrets")
         if name is not None:
-            found |= self._for_services or addresses.for_services(self.state, record)
+            found |= self._for_services or servers.for_services(self.state, record)
             found["RELIEF_INSTANCE"] = services.instance(name, replica)
             port = record.ports.get(services.instance(name, replica))
             if port is not None:
@@ -281,9 +279,6 @@ class Stack:
         if not record.running:
             raise StackError(f"the stack in {self.state} is not up: run `relief up`")
         return record
-
-    def _program(self, name: str, replica: int) -> str:
-        return name if name in SERVERS else services.instance(name, replica)
 
     def _forget_manager(self, record: Record) -> None:
         if record.socket and Path(record.socket).parent != self.state:
@@ -300,3 +295,7 @@ class Stack:
                 remove_tree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _program(record: Record, name: str, replica: int) -> str:
+    return name if name in servers.programs(record) else services.instance(name, replica)

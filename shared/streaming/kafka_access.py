@@ -45,7 +45,8 @@ class KafkaAccess:
             security = SASLScram512(self.user, self.password, ssl_context=context, use_ssl=encrypted)
         elif context is not None:
             security = BaseSecurity(ssl_context=context)
-        return {"bootstrap_servers": self.bootstrap, "security": security}
+        # FastStream takes one string for one address.
+        return {"bootstrap_servers": self.bootstrap.split(","), "security": security}
 
     def __str__(self) -> str:
         who = f" as {self.user}" if self.security.startswith("SASL") else ""

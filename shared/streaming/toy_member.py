@@ -20,8 +20,9 @@ from shared.streaming.runner import Runner
 async def main(bootstrap: str, redis_url: str, group: str, source: str, out: str, instance: str | None = None) -> int:
     redis = connect(redis_url)
     store = RedisStore(redis, group, lambda total: str(total).encode(), int)
-    publisher = Publisher(KafkaAccess(bootstrap), group)
-    broker = KafkaBroker(bootstrap, logger=None)
+    kafka = KafkaAccess(bootstrap)
+    publisher = Publisher(kafka, group)
+    broker = KafkaBroker(**kafka.broker(), logger=None)
     # Small batches: the more of them, the more places to die in.
     edge = Edge(broker, Runner(group, Adding(out), store, publisher), [source], group, instance, max_records=50)
     ended = asyncio.Event()

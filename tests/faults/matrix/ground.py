@@ -6,7 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local.stack import DEFAULT_POLICY_PACK, SERVERS, Stack
+from deploy.local.servers import SERVERS
+from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
 from deploy.local.testing import environ
 from services.cli.installation import run
 from services.cli.operate import begin
