@@ -54,8 +54,9 @@ def routes(broker: KafkaBroker, title: str, version: str, messages: Messages | N
 def document(broker: KafkaBroker, title: str, version: str, messages: Messages | None = None) -> dict[str, Any]:
     """The AsyncAPI 3 document of what is registered at the broker, without its server addresses."""
     found: dict[str, Any] = AsyncAPI(broker, title=title, version=version).to_specification().to_jsonable()
-    # Where the servers are is the operator's business; the document is for those who read and write the topics.
+    # Where the servers are and how to log in is the operator's business; the document is for who reads and writes.
     found.pop("servers", None)
+    found.get("components", {}).pop("securitySchemes", None)
     for name, channel in found.get("channels", {}).items():
         channel.pop("servers", None)
         models = (messages or {}).get(channel["address"])
