@@ -1,10 +1,11 @@
 """Telling a Kafka cluster who may log in and what they may do. Repeatable: afterwards it is so, whatever was before."""
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -23,6 +24,7 @@ from shared.streaming.kafka_access import MECHANISM, KafkaAccess
 
 ITERATIONS = 4096
 SECONDS = 30.0
+POLL_SECONDS = 0.02
 _SILENT = logging.getLogger("relief.kafka-grants")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -45,8 +47,7 @@ def grant(kafka: KafkaAccess, rights: Mapping[str, Iterable[Right]], passwords: 
         waiting: list[Any] = []
         if logins:
             waiting += admin.alter_user_scram_credentials(logins, request_timeout=SECONDS).values()
-        known = admin.describe_acls(_everything(), request_timeout=SECONDS).result()
-        present = {one for one in known if one.principal.removeprefix("User:") in rights}
+        present = _present(admin, rights)
         if wanted - present:
             waiting += admin.create_acls(sorted(wanted - present, key=str), request_timeout=SECONDS).values()
         if present - wanted:
@@ -54,8 +55,36 @@ def grant(kafka: KafkaAccess, rights: Mapping[str, Iterable[Right]], passwords: 
             waiting += admin.delete_acls(stale, request_timeout=SECONDS).values()
         for answer in waiting:
             answer.result()
+        _wait_in_force(lambda: _present(admin, rights) == wanted and _known(admin, passwords))
     except KafkaException as error:
         raise GrantError(f"Kafka at {kafka.bootstrap} does not take the rights of the services: {error}") from error
+
+
+def _present(admin: AdminClient, rights: Mapping[str, object]) -> set[AclBinding]:
+    """What a broker goes by now, of these principals."""
+    known = admin.describe_acls(_everything(), request_timeout=SECONDS).result()
+    return {one for one in known if one.principal.removeprefix("User:") in rights}
+
+
+def _known(admin: AdminClient, users: Iterable[str]) -> bool:
+    """Whether the broker has a password of each."""
+    try:
+        for answer in admin.describe_user_scram_credentials(list(users), request_timeout=SECONDS).values():
+            answer.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.RESOURCE_NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def _wait_in_force(holds: Callable[[], bool]) -> None:
+    """What the controller has taken, a broker hears of a moment later; who logs in before that is refused."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise GrantError(f"The rights of the services at Kafka are not in force after {SECONDS:.0f} seconds.")
+        time.sleep(POLL_SECONDS)
 
 
 def _configuration(kafka: KafkaAccess) -> dict[str, Any]:

@@ -168,8 +168,9 @@ class Publisher:
             return Stop(
                 f"The broker does not take a record of this size: {error!r}. Raise the topic's max.message.bytes."
             )
-        if isinstance(error, DENIALS):
-            return Stop(denied(self._kafka, f"publish ({error!r})"))
+        # aiokafka hides why a producer that may write nothing at all could not begin.
+        if isinstance(error, DENIALS) or isinstance(error.__cause__, DENIALS):
+            return Stop(denied(self._kafka, f"publish ({error.__cause__ or error!r})"))
         if isinstance(error, KafkaError | OSError):
             return Retry(f"publishing failed: {error!r}")
         return error

@@ -12,6 +12,15 @@ from deploy.local.testing import environ
 from services.cli.installation import run
 from services.cli.operate import begin
 from tests.integration.running import Running, bring_up
+from tests.integration.secured import Secured, secured
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker of its own for what may be read and written, with every topic and every user."""
+    with secured(tmp_path_factory.mktemp("secured") / "kafka") as found:
+        yield found
+
 
 FAILED = pytest.StashKey[bool]()
 
