@@ -141,7 +141,7 @@ def application(service: Service) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                await _start(service, broker, edges, stack)
+                await _start(service, broker, edges, stack, functools.partial(web.stop, app))
             except Exception as error:  # noqa: BLE001  # whatever it is: the process ends, and a person is told why
                 web.stop(app, _sentence(error))
             else:
@@ -163,7 +163,8 @@ def _edge(service: Service, source: Input, broker: KafkaBroker) -> Edge:
     store = source.backing.store
     publisher = service.publisher if store.publishes_first else None
     runner: Runner[Any, Any] = Runner(source.group, source.fold, store, publisher)
-    return Edge(broker, runner, source.topics, source.group, service.settings.instance)
+    still_admitted = functools.partial(check_admitted, service.kafka)
+    return Edge(broker, runner, source.topics, source.group, service.settings.instance, still_admitted=still_admitted)
 
 
 def _backings(service: Service) -> list[Backing]:
@@ -182,8 +183,10 @@ def _add_checks(service: Service, edges: Sequence[Edge], health: Health) -> None
         health.add("publisher", service.publisher.check)
 
 
-async def _start(service: Service, broker: KafkaBroker, edges: Sequence[Edge], stack: AsyncExitStack) -> None:
-    """Each step registers its own end with `stack`; they end in the opposite order."""
+async def _start(
+    service: Service, broker: KafkaBroker, edges: Sequence[Edge], stack: AsyncExitStack, end: Callable[[str], None]
+) -> None:
+    """Each step registers its own end with `stack`; they end in the opposite order. `end`: of the process, with why."""
     backings = _backings(service)
     for backing in backings:
         await stack.enter_async_context(backing.opened())
@@ -199,7 +202,7 @@ async def _start(service: Service, broker: KafkaBroker, edges: Sequence[Edge], s
         raise Stop(f"{error}; start the broker or correct RELIEF_KAFKA_BOOTSTRAP.") from error
     for backing in backings:
         for task in backing.tasks:
-            await stack.enter_async_context(_beside(task))
+            await stack.enter_async_context(_beside(task, end))
     stack.push_async_callback(broker.stop)
     await broker.start()
     for edge in edges:
@@ -207,8 +210,14 @@ async def _start(service: Service, broker: KafkaBroker, edges: Sequence[Edge], s
 
 
 @asynccontextmanager
-async def _beside(task: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    running = asyncio.ensure_future(task())
+async def _beside(task: Callable[[], Awaitable[None]], end: Callable[[str], None]) -> AsyncIterator[None]:
+    async def watched() -> None:
+        try:
+            await task()
+        except Exception as error:  # noqa: BLE001  # it would end unseen, and the service go on without it
+            end(_sentence(error))
+
+    running = asyncio.ensure_future(watched())
     try:
         yield
     finally:
@@ -219,8 +228,8 @@ async def _beside(task: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, Stop | Retry | KeyFileError):
         return " ".join(str(error).split())
-    log.error("the start failed in a way nobody foresaw", exc_info=error)
-    return f"the start failed with {type(error).__name__}; the log has more."
+    log.error("it failed in a way nobody foresaw", exc_info=error)
+    return f"it failed with {type(error).__name__}; the log has more."
 
 
 def _about_settings(error: ValidationError) -> str:

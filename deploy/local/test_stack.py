@@ -85,7 +85,12 @@ def test_services_come_up_are_killed_and_stopped_and_nothing_is_left(state: Path
     assert {k: v for k, v in told.items() if k.startswith("RELIEF_")} == expected
     assert expected["RELIEF_INSTANCE"] == "first-1"
     assert expected["RELIEF_X"] == "kept"
-    assert expected["RELIEF_KAFKA_BOOTSTRAP"] == status.kafka
+    assert stack.environment()["RELIEF_KAFKA_BOOTSTRAP"] == status.kafka
+    assert expected["RELIEF_KAFKA_BOOTSTRAP"] != status.kafka, "a service logs in"
+    assert expected["RELIEF_KAFKA_SECURITY"] == "SASL_PLAINTEXT"
+    words = list(Path(expected["RELIEF_KAFKA_PASSWORDS_DIR"]).iterdir())
+    assert "intake.password" in {word.name for word in words}
+    assert {word.stat().st_mode & 0o777 for word in words} == {0o600}
     assert expected["RELIEF_POSTGRES_URL"] == status.postgres
 
     for _ in range(5):

@@ -14,6 +14,7 @@ import structlog
 from aiokafka.errors import (
     ConsumerStoppedError,
     CorruptRecordException,
+    GroupAuthorizationFailedError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
@@ -23,12 +24,13 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition
 
-from shared.streaming.errors import Retry, Stop
+from shared.streaming.errors import Stop
 from shared.streaming.records import Raw
 
 log = structlog.get_logger()
 
 TROUBLE_PAUSE_SECONDS = 1.0
+RIGHT = "give the service's user the right that topics.yaml says it has, and start it anew."
 
 
 class Consumer(Protocol):
@@ -87,11 +89,15 @@ class Receiver(Protocol):
 
 
 class Poller:
-    """Reads from every assigned partition. `trouble` is a sentence while the consumer as a whole only fails."""
+    """Reads from every assigned partition. `trouble` is a sentence while the consumer as a whole only fails.
+
+    `refused`: one that no waiting will mend.
+    """
 
     def __init__(self, receiver: Receiver, max_records: int, idle_seconds: float) -> None:
         self._receiver, self._max_records, self._idle_seconds = receiver, max_records, idle_seconds
         self.trouble: str | None = None
+        self.refused: str | None = None
         self.trouble_since = 0.0
         self.on_turn: Callable[[], None] = lambda: None
 
@@ -112,6 +118,9 @@ class Poller:
                 # Without any poll aiokafka takes a member for dead, and its coordinator's errors stay unread.
                 await consumer.getmany(timeout_ms=0)
             self.trouble = None
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            self.refused = f"Kafka does not let us be a member of the group ({error!r}): {RIGHT}"
+            await self._note(error)
         except (KafkaError, AssertionError) as error:
             # What was read before it stays good: it has its number.
             await self._note(error)
@@ -128,7 +137,7 @@ class Poller:
             self._receiver.broken(partition, PartitionLost(repr(error)))
             return None
         except TopicAuthorizationFailedError as error:
-            self._receiver.broken(partition, Retry(f"not allowed to read {partition.topic}: {error!r}"))
+            self._receiver.broken(partition, Stop(f"Kafka does not let us read {partition.topic} ({error!r}): {RIGHT}"))
             return None
         except (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError) as error:
             self._receiver.broken(partition, Unreadable(repr(error)))

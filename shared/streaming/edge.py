@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,6 +61,7 @@ class Edge:
     """One consumer group of one service: subscriber, runner, heartbeat.
 
     `on_turn` is called on every turn of the consumer loop; silence for STALLED_SECONDS means that it hangs.
+    `still_admitted`, asked when the broker gives no answer, raises Stop where it does not let us in any more.
     `on_fatal` is told in one sentence when only a new process can help; by default this one ends as on SIGTERM.
     """
 
@@ -73,8 +74,10 @@ class Edge:
         instance: str | None,
         max_records: int = 2000,
         poll_ms: int = 20,
+        still_admitted: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.runner = runner
+        self._still_admitted = still_admitted
         self._subscriber = broker.subscriber(
             *(Topic(topic, declare=False) for topic in topics),  # FastStream would create it, with one partition
             batch=True,
@@ -142,15 +145,30 @@ class Edge:
                 await self.runner.commit_advisory()
                 if now - last_check >= CHECK_SECONDS:
                     last_check = now
-                    await asyncio.gather(self.runner.check_idle(), self.runner.measure_lag())
+                    _, answered = await asyncio.gather(self.runner.check_idle(), self.runner.measure_lag())
+                    if not answered and await self._refused():
+                        return
             except (Retry, Stop) as error:
                 log.info("housekeeping will try again", runner=self.runner.name, error=str(error))
             except Exception as error:  # noqa: BLE001  # it must not end unseen
                 self.fail(f"housekeeping failed: {error!r}", error)
                 return
+            if self._poller.refused is not None:
+                self.fail(self._poller.refused, None)
+                return
             if self._poller.trouble is not None and now - self._poller.trouble_since > STALLED_SECONDS:
                 self.fail(self._poller.trouble, None)
                 return
+
+    async def _refused(self) -> bool:
+        """Whether the broker is there and lets us in no more, which aiokafka does not tell from one that is away."""
+        try:
+            if self._still_admitted is not None:
+                await self._still_admitted()
+        except Stop as error:
+            self.fail(str(error), None)
+            return True
+        return False
 
     def fail(self, sentence: str, error: Exception | None) -> None:
         """Only a new process can help."""

@@ -44,19 +44,20 @@ class Lag:
                 self._sightings[partition] = deque(list(sightings)[::2])
         self._tell(partition)
 
-    async def measure(self, consumer: Consumer) -> None:
-        """Ask where the logs end of all that is assigned, be it idle, waiting or stopped."""
+    async def measure(self, consumer: Consumer) -> bool:
+        """Ask where the logs end of all that is assigned, be it idle, waiting or stopped; whether an answer came."""
         partitions = sorted(consumer.assignment())
         if not partitions:
-            return
+            return True
         try:
             ends = await asyncio.wait_for(consumer.end_offsets(partitions), MEASURE_SECONDS)
         except (KafkaError, OSError) as error:
             log.info("cannot measure the lag", error=repr(error))
-            return
+            return False
         for partition, end in ends.items():
             if partition in consumer.assignment():
                 self.ends(partition, end)
+        return True
 
     def forget(self, partition: TopicPartition) -> None:
         self._next.pop(partition, None)

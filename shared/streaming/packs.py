@@ -9,6 +9,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from shared.contracts.topics import PACKS
+from shared.streaming.admission import DENIALS, denied
+from shared.streaming.errors import Stop
 from shared.streaming.kafka_access import KafkaAccess
 
 log = structlog.get_logger()
@@ -17,10 +19,15 @@ PERIOD_SECONDS = 2.0
 
 
 async def follow_packs(kafka: KafkaAccess, put: Callable[[bytes | None], None]) -> None:
-    """Give `put` every pack there is, and what is published later, until cancelled; trouble with the broker passes."""
+    """Give `put` every pack there is, and what is published later, until cancelled; trouble with the broker passes.
+
+    Raises Stop where we may not read them.
+    """
     while True:
         try:
             await _follow(kafka, put)
+        except DENIALS as error:
+            raise Stop(denied(kafka, f"read {PACKS}")) from error
         except (KafkaError, OSError) as error:
             log.warning("packs cannot be read, trying again", error=repr(error))
             await asyncio.sleep(PERIOD_SECONDS)

@@ -280,9 +280,9 @@ class Runner(Generic[F, S]):
             except Exception as error:  # noqa: BLE001  # the same treatment as in a batch
                 self._failed(partition, cursor, error, "place")
 
-    async def measure_lag(self) -> None:
-        """Also of partitions that are idle, waiting or stopped."""
-        await self.lag.measure(self._bound())
+    async def measure_lag(self) -> bool:
+        """Also of partitions that are idle, waiting or stopped; whether the broker answered."""
+        return await self.lag.measure(self._bound())
 
     async def commit_advisory(self) -> None:
         await self._advisory.commit(self._bound())

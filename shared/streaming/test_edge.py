@@ -7,6 +7,7 @@ from faststream.kafka import KafkaBroker
 
 from shared.streaming import edge as module
 from shared.streaming.edge import Edge, Listener
+from shared.streaming.errors import Retry, Stop
 from shared.streaming.fakes import IN, Adding, Log, Process, RecordingPublisher, memory_store
 from shared.streaming.runner import Runner
 
@@ -44,6 +45,41 @@ async def test_a_poll_that_only_fails_ends_the_process(
         assert edge._house is not None
         await edge._house
     assert told == ["the coordinator is gone"]
+
+
+async def test_a_consumer_that_is_refused_ends_the_process_at_once(
+    edge: Edge, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
+    edge._poller.refused = "no right"
+    async with edge.running():
+        assert edge._house is not None
+        await edge._house
+    assert told == ["no right"]
+
+
+async def test_a_broker_that_answers_nothing_is_asked_whether_it_still_lets_us_in(
+    edge: Edge, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password that was changed breaks no connection; the next one is refused, and aiokafka only tries again."""
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.0)
+    answers: list[Exception] = [Retry("it is away"), Stop("Kafka does not let adder in.")]
+
+    async def admitted() -> None:
+        raise answers.pop(0)
+
+    async def silent() -> bool:
+        return False
+
+    edge._still_admitted = admitted
+    edge.runner.bind(Process(Log(), memory_store()).consumer)
+    monkeypatch.setattr(edge.runner, "measure_lag", silent)
+    async with edge.running():
+        assert edge._house is not None
+        await edge._house
+    assert told == ["Kafka does not let adder in."]
+    assert answers == []
 
 
 async def test_a_loop_that_ended_or_hangs_is_told(edge: Edge) -> None:

@@ -4,7 +4,7 @@ The table is written by hand and not made from topics.yaml, so that a slip there
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -22,13 +22,19 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import HeartbeatRequest
+from faststream.kafka import KafkaBroker
 
+from deploy.access.kafka import Right, rights
+from deploy.access.kafka_grants import grant
 from shared.contracts.topics import DECISIONS, FACTS, LEDGER_REFUNDS, PACKS, topics
 from shared.streaming.admission import check_admitted, check_groups
+from shared.streaming.edge import Edge
 from shared.streaming.errors import Stop
+from shared.streaming.fakes import Adding, RecordingPublisher, memory_store
 from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.publisher import Publisher
 from shared.streaming.records import Output
+from shared.streaming.runner import Runner
 from shared.streaming.topics import check_topics
 from tests.integration.secured import Secured
 
@@ -230,3 +236,58 @@ async def test_a_service_learns_at_its_start_what_it_may_not_see(broker: Secured
     await check_groups(intake, ["relief-intake"])
     with pytest.raises(Stop, match="let intake be a member of consumer group relief-ledger"):
         await check_groups(intake, ["relief-intake", "relief-ledger"])
+
+
+@asynccontextmanager
+async def reading(access: KafkaAccess, group: str, topic: str) -> AsyncIterator[tuple[Edge, list[str]]]:
+    """A consumer as services have it; what it says when only a new process can help."""
+    runner = Runner("adder", Adding(), memory_store(), RecordingPublisher())
+    broker = KafkaBroker(**access.broker(), logger=None)
+    edge, told = Edge(broker, runner, [topic], group, None), list[str]()
+    edge.on_fatal = told.append
+    await broker.start()
+    try:
+        async with edge.running():
+            yield edge, told
+    finally:
+        await broker.stop()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110  # aiokafka sets no event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_consumer_that_may_not_join_its_group_ends_with_a_sentence(broker: Secured) -> None:
+    async with reading(broker.as_user("ledger"), "relief-intake", LEDGER_REFUNDS) as (edge, told):
+        await until(lambda: told)
+        assert "does not let us be a member of the group" in told[0]
+        assert "relief-intake" in told[0]
+        assert edge.problem() is not None
+
+
+async def test_a_right_that_is_taken_away_stops_the_partitions_with_a_sentence(broker: Secured) -> None:
+    gone = Right("topic", LEDGER_REFUNDS, "Read")
+    left = {"ledger": [right for right in rights()["ledger"] if right != gone]}
+    async with reading(broker.as_user("ledger"), "relief-ledger", LEDGER_REFUNDS) as (edge, _):
+        await until(lambda: len(edge.runner._cursors) == topics()[LEDGER_REFUNDS].partitions)
+        grant(broker.door, left, {})
+        try:
+            await until(lambda: edge.runner.stopped)
+            [sentence, *_] = edge.runner.stopped.values()
+            assert f"does not let us read {LEDGER_REFUNDS}" in sentence
+            assert "stopped" in (edge.problem() or "")
+        finally:
+            grant(broker.door, {"ledger": rights()["ledger"]}, {})
+
+
+async def test_a_password_that_is_changed_is_asked_for_at_the_next_login(broker: Secured) -> None:
+    old = broker.as_user("utilities")
+    try:
+        grant(broker.door, {}, {"utilities": "another-password-of-theirs"})
+        with pytest.raises(Stop, match="does not let utilities in"):
+            await check_admitted(old)
+        await check_admitted(replace(old, password="another-password-of-theirs"))
+    finally:
+        grant(broker.door, {}, {"utilities": old.password})
