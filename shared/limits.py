@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from shared.access import Principal
 from shared.observability.metrics import LIMITER_FALLBACKS
 from shared.problems import Problem
+from shared.streaming.redis_store import UNASKED
 
 # A limiter must cost a request little even when its Redis hangs.
 _REDIS_SECONDS = 0.25
@@ -41,6 +42,7 @@ class Limiter:
             socket_timeout=_REDIS_SECONDS,
             socket_connect_timeout=_REDIS_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            **UNASKED,
         )
         # The window is measured by Redis's clock, so the replicas' clocks need not agree.
         storage = RedisStorage(

@@ -3,13 +3,11 @@
 What commands and tests use. Every method may raise StackError, whose text is for the user.
 """
 
-import asyncio
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.local import fetch_kafka, kafka_server, postgres_server, redis_server, services
@@ -17,6 +15,7 @@ from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
 from deploy.local.files import remove_tree
+from deploy.local.preparing import prepare_services
 from deploy.local.program import Unit
 from deploy.local.record import Record, load, locked, save
 from deploy.local.status import Status, read_status
@@ -224,26 +223,11 @@ class Stack:
     def _bring_up_all(self, record: Record, bring_up: BringUp, report: Report) -> None:
         bring_up.run([self._unit(record, name, 0) for name in SERVERS])
         report("topics", "creating")
-        self._prepare_services(record)
+        tables = None if postgres_server.PORT in record.external else self._address(record, postgres_server.PORT)
+        prepare_services(self.state, self._address(record, kafka_server.PORT), tables)
         report("topics", "ready")
         replicas = [(name, replica) for name, count in record.services.items() for replica in range(count)]
         bring_up.run([self._unit(record, name, replica) for name, replica in replicas])
-
-    def _prepare_services(self, record: Record) -> None:
-        """Topics and keys: what services expect to be there."""
-        from shared.devkeys import write_development_keys
-        from shared.keyfiles import KeyFileError
-        from shared.streaming.errors import Retry, Stop
-        from shared.streaming.topics import ensure_topics
-
-        # In a thread of its own: the caller's may have an event loop.
-        with ThreadPoolExecutor(1) as pool:
-            topics = pool.submit(lambda: asyncio.run(ensure_topics(self._address(record, kafka_server.PORT))))
-            try:
-                write_development_keys(self.state / "secrets")
-                topics.result()
-            except (KeyFileError, Retry, Stop) as error:
-                raise StackError(str(error)) from error
 
     def _bring_up(self, record: Record, deadline: float, report: Report) -> BringUp:
         supervisor = Supervisor(self.state, record.socket, record.manager)
@@ -272,6 +256,9 @@ class Stack:
         found["RELIEF_SECRETS_DIR"] = str(self.state / "secrets")
         for server, variable in SERVERS.items():
             found[variable] = self._address(record, server)
+        for own in (redis_server, postgres_server):
+            if own.PORT not in record.external:
+                found[own.PASSWORDS] = str(own.passwords_dir(self.state))
         if name is not None:
             found["RELIEF_INSTANCE"] = services.instance(name, replica)
             port = record.ports.get(services.instance(name, replica))

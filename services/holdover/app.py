@@ -33,9 +33,9 @@ def build(settings: Settings) -> Service:
     signer = Signer(settings.signing_keys)
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     publisher = Publisher(settings.kafka_bootstrap, settings.instance or SCHEMA)
-    limiter = Limiter(settings.redis_url, NAME)
+    limiter = Limiter(settings.redis(NAME), NAME)
     shelf = Shelf(settings.kafka_bootstrap, settings.remind_days)
-    backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
+    backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
     backing = _closing(backing, limiter)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.

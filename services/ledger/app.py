@@ -20,7 +20,7 @@ MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError."""
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    backing, pool = on_postgres(settings.postgres_url, SCHEMA, PostingRows(), MIGRATIONS)
+    backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, PostingRows(), MIGRATIONS)
     reads = (topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS)
     return Service(
         "ledger",
