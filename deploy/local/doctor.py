@@ -37,7 +37,7 @@ def examine(stack: Stack) -> list[Finding]:
         findings.append(Finding(f"The stack in {stack.state} is not up: `relief up` starts it.", harmless=True))
         return [*findings, *_default_ports(record)]
     status = stack.status()
-    return [*findings, *_servers(status, record), *_services(status), *_contents(status)]
+    return [*findings, *_servers(status, record), *_services(status), *_contents(status, stack)]
 
 
 def _programs(stack: Stack, record: Record) -> Iterator[Finding]:
@@ -115,13 +115,13 @@ def _why_not_ready(service: ServiceStatus) -> str:
     return f"{service.url}/readyz says {answer.status_code} {' '.join(answer.text.split())[:300]}"
 
 
-def _contents(status: Status) -> Iterator[Finding]:
+def _contents(status: Status, stack: Stack) -> Iterator[Finding]:
     if status.kafka is not None:
         for sentence in asyncio.run(broker_findings.examine(status.kafka)):
             yield Finding(sentence)
     if status.redis is not None:
         try:
-            policy = redis_server.eviction_policy(status.redis)
+            policy = redis_server.eviction_policy(stack.environment()[redis_server.VARIABLE])
         except redis.RedisError as error:
             yield Finding(f"Redis does not tell its maxmemory-policy ({error}): make sure that it is noeviction.")
             return

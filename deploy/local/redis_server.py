@@ -69,6 +69,8 @@ def check_url(address: str) -> None:
         raise StackError(f"{VARIABLE} is no Redis URL; it looks like redis://host:6379/0") from error
     try:
         client.ping()
+    except redis.AuthenticationError:
+        return  # it answers; whom it lets in is between it and the services
     except redis.RedisError as error:
         raise NotReady(str(error)) from error
     finally:

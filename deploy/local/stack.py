@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import fetch_kafka, kafka_server, postgres_server, redis_server, services
+from deploy.local.addresses import shown
 from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
@@ -198,7 +199,7 @@ class Stack:
         for name, address in named.items():
             if record.external.get(name, address if address == self._address(record, name) else None) != address:
                 raise StackError(
-                    f"{SERVERS[name]} is {address}, but the stack in {self.state} runs with another {name}: "
+                    f"{SERVERS[name]} is {shown(address)}, but the stack in {self.state} runs with another {name}: "
                     "run `relief down` first, or unset the variable"
                 )
 

@@ -62,12 +62,13 @@ def build(settings: Settings) -> Service:
 
 
 def _closing(backing: Backing, limiter: Limiter) -> Backing:
-    """The limiter's connections are given back with the store's. It needs no opening: it works without Redis too."""
+    """The limiter's connections are given back with the store's. It works without Redis, not with one that refuses."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:
         async with backing.opened():
             try:
+                await limiter.check()
                 yield
             finally:
                 await limiter.close()

@@ -243,7 +243,8 @@ def connect(url: str, schema: str, size: int = 6, frozen_seconds: int = FROZEN_S
 async def migrate(url: str, schema: str, directory: Path) -> None:
     """Apply a service's numbered .sql files, each once, in order, under a lock; then serving may begin.
 
-    Where nothing is left to apply, a role that only serves will do. Raises Retry without a server, psycopg.Error else.
+    Where nothing is left to apply, a role that only serves will do. Raises Retry without a server, psycopg.Error for
+    what the server refuses: a role that may not write is told at once.
     """
     common = Path(__file__).with_name("inbox.sql")
     files = [common, *sorted(directory.glob("*.sql"))]  # noqa: ASYNC240  # once, before serving
@@ -251,6 +252,8 @@ async def migrate(url: str, schema: str, directory: Path) -> None:
     try:
         async with await AsyncConnection.connect(url) as db:
             if names <= await _applied(db, schema):
+                # Writes nothing; a role that reads only would find out at its first record.
+                await db.execute(sql.SQL("UPDATE {}.inbox SET next_offset = next_offset WHERE false").format(name))
                 return
             await db.execute("SELECT pg_advisory_xact_lock(hashtext('relief.migrate'), 0)")
             if not await _is_there(db, "SELECT FROM pg_namespace WHERE nspname = %s", schema):

@@ -11,7 +11,7 @@ from typing import Any, Generic
 import msgspec
 from aiokafka.structs import TopicPartition
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from shared.streaming.errors import Retry, Stop
@@ -84,17 +84,16 @@ class RedisStore(Generic[S]):
     async def check(self) -> str | None:
         try:
             await self._redis.ping()
-        except _REFUSED as error:
-            return _refused(error)
         except (RedisError, OSError) as error:
-            return f"Redis does not answer ({error}); start it or correct RELIEF_REDIS_URL."
+            return refusal(error) or f"Redis does not answer ({error}); start it or correct RELIEF_REDIS_URL."
         return None
 
     async def check_policy(self) -> None:
-        """Stop unless Redis keeps every key: a single evicted one would repeat money."""
+        """Stop unless Redis lets us at our keys and keeps every one: a single evicted one would repeat money."""
         with _translated():
             # Not by CONFIG GET: whoever may use that reads the server's passwords too.
             policy = (await self._redis.info("memory")).get("maxmemory_policy")
+            await self._redis.hmget(self.key(TopicPartition("-", 0)), ["@next"])
         if policy != "noeviction":
             raise Stop(f"Redis evicts keys (maxmemory-policy is {policy}); set maxmemory-policy to noeviction.")
 
@@ -124,17 +123,23 @@ class _translated:  # reads as a phrase: with _translated()
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _REFUSED):
-            raise Stop(_refused(error)) from error
+        refused = refusal(error)
+        if refused is not None:
+            raise Stop(refused) from error
         if isinstance(error, RedisError | OSError):
             raise Retry(f"Redis: {error}") from error
 
 
-_REFUSED = (AuthenticationError, NoPermissionError)
-
-
-def _refused(error: Exception) -> str:
-    return f"Redis does not let us: {error}; the user of RELIEF_REDIS_URL needs its password and its rights (ACL file)."
+def refusal(error: object) -> str | None:
+    """A sentence when it is Redis that does not let us in, or does not let us do something; else None."""
+    # The last: a command inside of a script, for which older servers have no code.
+    denied = isinstance(error, AuthenticationError | NoPermissionError) or (
+        isinstance(error, ResponseError) and "The user executing the script can't" in str(error)
+    )
+    if not denied:
+        return None
+    why = str(error).rstrip(".")
+    return f"Redis refuses ({why}); give the user of RELIEF_REDIS_URL its password and its rights (ACL file)."
 
 
 def _standing(expected: int | None, mark: Mark) -> list[str | bytes | int]:
