@@ -40,12 +40,19 @@ def on_postgres(
         try:
             await migrate(url, schema, migrations)
             await pool.open(wait=True, timeout=10)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Stop(
+                f"the role of RELIEF_POSTGRES_URL may not set up or use schema {schema}: {_one_line(error)}; apply the "
+                "migrations as the schemas' owner (python -m deploy.postgres), or correct the role."
+            ) from error
         except psycopg.ProgrammingError as error:
             raise Stop(
                 f"RELIEF_POSTGRES_URL does not lead to a database that can be set up: {_one_line(error)}."
             ) from error
         except (Retry, PoolTimeout) as error:
-            raise Stop(f"{_one_line(error)}; start PostgreSQL or correct RELIEF_POSTGRES_URL.") from error
+            raise Stop(
+                f"{_one_line(error)}; start PostgreSQL, or correct RELIEF_POSTGRES_URL or its password."
+            ) from error
         try:
             yield
         finally:
@@ -70,7 +77,7 @@ def on_redis(
         try:
             await store.check_policy()
         except Retry as error:
-            raise Stop(f"{_one_line(error)}; start Redis or correct RELIEF_REDIS_URL.") from error
+            raise Stop(f"{_one_line(error)}; start Redis, or correct RELIEF_REDIS_URL.") from error
         try:
             yield
         finally:

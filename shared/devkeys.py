@@ -82,18 +82,6 @@ def issue_development_token(
     return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key, algorithms=["ES256"])
 
 
-def write_secret(path: Path) -> str:
-    """The password in the file, which is made where it is missing: mode 0600, one line. Raises KeyFileError."""
-    _create(path, secrets.token_urlsafe(32).encode() + b"\n")
-    try:
-        password = path.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise KeyFileError(f"The password file {path} cannot be read ({type(problem).__name__}).") from problem
-    if not password:
-        raise KeyFileError(f"The password file {path} is empty: delete it to have another made.")
-    return password
-
-
 def _new(key: Key) -> Key:
     key.ensure_kid()
     return key

@@ -54,6 +54,19 @@ def read_digest_key(path: Path) -> bytes:
     return secret
 
 
+def read_password(path: Path) -> str:
+    """The password in the file: its first line."""
+    try:
+        password = path.read_text("utf-8").split("\n", 1)[0].strip()
+    except OSError as problem:
+        raise KeyFileError(f"The password file {path} cannot be read: {problem.strerror}.") from problem
+    except UnicodeDecodeError:
+        raise KeyFileError(f"The password file {path} is not text.") from None
+    if not password:
+        raise KeyFileError(f"The password file {path} is empty.")
+    return password
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())

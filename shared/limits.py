@@ -19,6 +19,8 @@ from redis.exceptions import RedisError
 from shared.access import Principal
 from shared.observability.metrics import LIMITER_FALLBACKS
 from shared.problems import Problem
+from shared.streaming.errors import Stop
+from shared.streaming.redis_store import UNASKED, refusal
 
 # A limiter must cost a request little even when its Redis hangs.
 _REDIS_SECONDS = 0.25
@@ -41,6 +43,7 @@ class Limiter:
             socket_timeout=_REDIS_SECONDS,
             socket_connect_timeout=_REDIS_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            **UNASKED,
         )
         # The window is measured by Redis's clock, so the replicas' clocks need not agree.
         storage = RedisStorage(
@@ -70,6 +73,15 @@ class Limiter:
                 return wait
         LIMITER_FALLBACKS.inc()
         return await self._ask(self._alone, rate, caller)
+
+    async def check(self) -> None:
+        """Raises Stop where Redis does not let us in, or not at our counters; one that is away is none of that."""
+        try:
+            await self._shared.get_window_stats(parse("1/second"), "start")
+        except (RedisError, OSError, TimeoutError) as error:
+            refused = refusal(error)
+            if refused is not None:
+                raise Stop(refused) from error
 
     async def close(self) -> None:
         """Give the connections back."""

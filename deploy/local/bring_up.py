@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from deploy.local import logs, ports
+from deploy.local.addresses import shown
 from deploy.local.errors import NotReady, StackError
 from deploy.local.identity import listens
 from deploy.local.program import Unit
@@ -140,7 +141,7 @@ class BringUp:
             except NotReady as error:
                 if time.monotonic() > deadline or self._given_up.is_set():
                     raise StackError(
-                        f"no {unit.name} answers at {address}, which the environment names ({error}): start it, "
+                        f"no {unit.name} answers at {shown(address)}, which the environment names ({error}): start it, "
                         "or unset the variable to have one started here"
                     ) from error
             self._given_up.wait(POLL_SECONDS)

@@ -135,7 +135,7 @@ def _contents(stack: Stack, status: Status) -> Iterator[Finding]:
             yield Finding(sentence)
     if status.redis is not None:
         try:
-            policy = redis_server.eviction_policy(status.redis)
+            policy = redis_server.eviction_policy(stack.environment()[redis_server.VARIABLE])
         except redis.RedisError as error:
             yield Finding(f"Redis does not tell its maxmemory-policy ({error}): make sure that it is noeviction.")
             return

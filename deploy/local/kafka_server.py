@@ -101,7 +101,7 @@ def login_address(ports: Mapping[str, int], brokers: int = 1) -> str:
     return ",".join(f"{HOST}:{ports[login_port(node)]}" for node in range(1, brokers + 1))
 
 
-def passwords(state: Path) -> Path:
+def passwords_dir(state: Path) -> Path:
     """The directory where each user's is, as USER.password."""
     return state / "secrets" / "kafka"
 

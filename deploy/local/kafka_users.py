@@ -1,13 +1,12 @@
 """The users of the stack's own Kafka: their passwords in files, and their rights at the broker."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.access.kafka import rights
 from deploy.access.kafka_grants import GrantError, grant
 from deploy.local.errors import StackError
-from deploy.local.kafka_server import passwords
-from shared.devkeys import write_secret
+from deploy.local.kafka_server import passwords_dir
+from deploy.local.passwords import passwords
 from shared.streaming.kafka_access import KafkaAccess
 
 
@@ -18,12 +17,6 @@ def let_in(state: Path, door: str) -> None:
     """
     wanted = rights()
     try:
-        grant(KafkaAccess(door), wanted, _passwords(passwords(state), wanted))
+        grant(KafkaAccess(door), wanted, passwords(passwords_dir(state), wanted))
     except GrantError as error:
         raise StackError(str(error)) from error
-
-
-def _passwords(where: Path, users: Mapping[str, object]) -> dict[str, str]:
-    where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return {user: write_secret(where / f"{user}.password") for user in users}

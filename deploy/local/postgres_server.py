@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -21,16 +22,24 @@ from psycopg import sql
 from deploy.local.errors import NotReady, StackError
 from deploy.local.files import remove_tree
 from deploy.local.identity import identify
+from deploy.local.passwords import passwords
 from deploy.local.ports import HOST
 from deploy.local.program import Program, Unit, User
 from deploy.local.run_once import run_once
+from deploy.postgres.roles import OPERATOR, ROLES, set_up
 
 VARIABLE = "RELIEF_POSTGRES_URL"
+PASSWORDS = "RELIEF_POSTGRES_PASSWORDS_DIR"
 PORT = "postgres"
 MAJOR = "18"
-# The services' role owns its database and is no superuser: what the tables forbid is forbidden to it.
+# The door for development: it reads everything, and may make schemas and databases of its own for tests.
 ROLE = DATABASE = "relief"
 SUPERUSER = "postgres"
+# Who is let in and how: services by their password, and on this machine the two above without one.
+ADMISSION = f"""\
+host all {SUPERUSER},{ROLE} {HOST}/32 trust
+host {DATABASE} {",".join(ROLES)} {HOST}/32 scram-sha-256
+"""
 
 
 def unit(state: Path, external: str | None, annex: Path | None) -> Unit:
@@ -42,6 +51,7 @@ def unit(state: Path, external: str | None, annex: Path | None) -> Unit:
         binaries = _binaries(user, annex)
         data = home / "postgres"
         _initialise(data, binaries, user, state)
+        (data / "pg_hba.conf").write_text(ADMISSION, "utf-8")
         _remove_stale_pid(data)
         argv = (str(binaries / "postgres"), "-D", str(data), *settings(ports[PORT]))
         # INT is its fast shutdown; TERM waits for every client to leave. At QUIT it ends at once with its children.
@@ -51,14 +61,19 @@ def unit(state: Path, external: str | None, annex: Path | None) -> Unit:
         if external is not None:
             check_url(external)
             return
-        _create_database(ports[PORT])
+        _create_database(ports[PORT], passwords(passwords_dir(state), ROLES))
         check_url(url(ports))
 
     return Unit(PORT, {PORT: 5432}, prepare, check, external)
 
 
+def passwords_dir(state: Path) -> Path:
+    """Where the passwords of the stack's own PostgreSQL are."""
+    return state / "secrets" / PORT
+
+
 def url(ports: Mapping[str, int]) -> str:
-    """Where the stack's PostgreSQL answers."""
+    """Where the stack's PostgreSQL answers, to anybody on this machine; the services come as roles of their own."""
     return f"postgresql://{ROLE}@{HOST}:{ports[PORT]}/{DATABASE}"
 
 
@@ -106,8 +121,11 @@ def check_url(address: str) -> None:
         with psycopg.connect(address, connect_timeout=2) as connection:
             connection.execute("SELECT 1")
     except psycopg.ProgrammingError as error:
-        raise StackError(f"{VARIABLE} is no PostgreSQL URL ({error}); it looks like {url({PORT: 5432})}") from error
+        # Not the library's words: they quote the address, which may hold a password.
+        raise StackError(f"{VARIABLE} is no PostgreSQL URL; it looks like {url({PORT: 5432})}") from error
     except psycopg.Error as error:
+        if "password" in str(error):
+            return  # it answers; whom it lets in is between it and the services
         raise NotReady(" ".join(str(error).split())) from error
 
 
@@ -178,18 +196,24 @@ def _is_postgres(pid: int) -> bool:
     return not command.is_file() or command.read_text("utf-8").strip() == "postgres"
 
 
-def _create_database(port: int) -> None:
+def _create_database(port: int, found: Mapping[str, str]) -> None:
+    """The database with its roles, `found` by role with their passwords, and the door for development."""
+    role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)
     try:
-        with psycopg.connect(
-            host=HOST, port=port, user=SUPERUSER, dbname=SUPERUSER, connect_timeout=2, autocommit=True
-        ) as connection:
-            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone() is None:
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(ROLE)))
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
-                make = sql.SQL("CREATE DATABASE {} OWNER {}")
-                connection.execute(make.format(sql.Identifier(DATABASE), sql.Identifier(ROLE)))
+        with _superuser(port, SUPERUSER) as db:
+            if db.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
+                db.execute(sql.SQL("CREATE DATABASE {}").format(database))
+        with _superuser(port, DATABASE) as db:
+            set_up(db, found)
+            if db.execute("SELECT FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone() is None:
+                db.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}").format(role, sql.Identifier(OPERATOR)))
+            db.execute(sql.SQL("GRANT CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, role))
     except psycopg.Error as error:
         raise NotReady(" ".join(str(error).split())) from error
+
+
+def _superuser(port: int, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(host=HOST, port=port, user=SUPERUSER, dbname=database, connect_timeout=2, autocommit=True)
 
 
 def _environment() -> dict[str, str]:

@@ -55,11 +55,16 @@ def address(state: Path, record: Record, server: str) -> str:
 
 
 def variables(state: Path, record: Record, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` with the address of each server; of our own Kafka the door that asks for no password."""
+    """`environ` with the address of each server; of our own Kafka the door that asks for no password, and of our other
+    servers where the passwords are.
+    """
     found = dict(environ)
     if kafka_server.PORT not in record.external:
         for name in [name for name in found if name.startswith(PREFIX)]:
             del found[name]  # it was meant for another broker
+    for own in (redis_server, postgres_server):
+        if own.PORT not in record.external:
+            found[own.PASSWORDS] = str(own.passwords_dir(state))
     return found | {variable: address(state, record, server) for server, variable in SERVERS.items()}
 
 
@@ -70,7 +75,7 @@ def for_services(state: Path, record: Record) -> dict[str, str]:
     return {
         kafka_server.VARIABLE: kafka_server.login_address(record.ports, record.brokers),
         f"{PREFIX}SECURITY": "SASL_PLAINTEXT",
-        f"{PREFIX}PASSWORDS_DIR": str(kafka_server.passwords(state)),
+        f"{PREFIX}PASSWORDS_DIR": str(kafka_server.passwords_dir(state)),
     }
 
 

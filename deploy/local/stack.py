@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.access.kafka import OVERSEER
-from deploy.local import fetch_kafka, kafka_server, postgres_server, preparing, servers, services
+from deploy.local import fetch_kafka, kafka_server, postgres_server, servers, services
+from deploy.local.addresses import shown
 from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
 from deploy.local.files import remove_tree
+from deploy.local.preparing import prepare_services
 from deploy.local.program import Unit
 from deploy.local.record import Record, load, locked, save
 from deploy.local.servers import SERVERS
@@ -216,7 +218,7 @@ class Stack:
         for name, address in named.items():
             if servers.address(self.state, record, name) != address:
                 raise StackError(
-                    f"{SERVERS[name]} is {address}, but the stack in {self.state} runs with another {name}: "
+                    f"{SERVERS[name]} is {shown(address)}, but the stack in {self.state} runs with another {name}: "
                     "run `relief down` first, or unset the variable"
                 )
 
@@ -241,8 +243,8 @@ class Stack:
     def _bring_up_all(self, record: Record, bring_up: BringUp, report: Report) -> None:
         bring_up.run([self._unit(record, name, 0) for name in servers.programs(record)])
         report("topics", "creating")
-        kafka = servers.kafka(self.state, record, self.environ)
-        preparing.prepare(self.state, kafka, record.brokers, ours=kafka_server.PORT not in record.external)
+        own = {name: servers.address(self.state, record, name) for name in SERVERS if name not in record.external}
+        prepare_services(self.state, servers.kafka(self.state, record, self.environ), record.brokers, own)
         report("topics", "ready")
         replicas = [(name, replica) for name, count in record.services.items() for replica in range(count)]
         bring_up.run([self._unit(record, name, replica) for name, replica in replicas])

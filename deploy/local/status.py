@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local import kafka_server, postgres_server, redis_server, servers, services
+from deploy.local.addresses import shown
 from deploy.local.errors import NotReady, StackError, Unanswered
 from deploy.local.record import Record
 from deploy.local.supervision import Running, Supervisor
@@ -22,7 +23,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Addresses are None while the server does not answer. Services by the name a user sees."""
+    """Addresses are None while the server does not answer, and hold no password. Services by the name a user sees."""
 
     kafka: str | None
     redis: str | None
@@ -81,7 +82,7 @@ def _answers(
         check(found)
     except (NotReady, StackError):
         return None
-    return found
+    return shown(found)
 
 
 def _service(record: Record, programs: Mapping[str, Running], name: str, replica: int) -> ServiceStatus:

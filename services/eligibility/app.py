@@ -24,10 +24,11 @@ def build(settings: Settings) -> Service:
     for directory in packs.directories():
         policy_case_runs.check(directory, packs.load(directory))
     shelf = Shelf(kafka)
-    backing, store = on_redis(settings.redis_url, NAME, encode_state, decode_state)
+    redis_url = settings.redis(NAME)
+    backing, store = on_redis(redis_url, NAME, encode_state, decode_state)
     backing = replace(backing, tasks=(shelf.run,))
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    limiter = Limiter(settings.redis_url, NAME)
+    limiter = Limiter(redis_url, NAME)
     return Service(
         NAME,
         settings,

@@ -1,11 +1,7 @@
 """What eligibility is told by its environment (RELIEF_ variables)."""
 
-from pydantic import Field
-
-from shared.service import ServiceSettings
+from shared.store_access import RedisAccess
 
 
-class Settings(ServiceSettings):
+class Settings(RedisAccess):
     """The pack in force comes from the log; packs ship with the code."""
-
-    redis_url: str = Field(min_length=1)

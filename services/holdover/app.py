@@ -34,9 +34,9 @@ def build(settings: Settings) -> Service:
     signer = Signer(settings.signing_keys)
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     publisher = Publisher(kafka, settings.instance or SCHEMA)
-    limiter = Limiter(settings.redis_url, NAME)
+    limiter = Limiter(settings.redis(NAME), NAME)
     shelf = Shelf(kafka, settings.remind_days)
-    backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
+    backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
     backing = _closing(backing, limiter)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
@@ -65,12 +65,13 @@ def build(settings: Settings) -> Service:
 
 
 def _closing(backing: Backing, limiter: Limiter) -> Backing:
-    """The limiter's connections are given back with the store's. It needs no opening: it works without Redis too."""
+    """The limiter's connections are given back with the store's. It works without Redis, not with one that refuses."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:
         async with backing.opened():
             try:
+                await limiter.check()
                 yield
             finally:
                 await limiter.close()

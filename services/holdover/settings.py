@@ -5,15 +5,14 @@ from pathlib import Path
 from pydantic import Field
 
 from shared.devkeys import ORDERS_PRIVATE
-from shared.service import ServiceSettings
+from shared.store_access import PostgresAccess, RedisAccess
 
 
-class Settings(ServiceSettings):
-    """The terms of a holdover come from the policy pack of its grant, which the log keeps."""
+class Settings(PostgresAccess, RedisAccess):
+    """The terms of a holdover come from the policy pack of its grant, which the log keeps. Redis counts callers for the
+    rate limits, nothing else.
+    """
 
-    postgres_url: str = Field(min_length=1)
-    # Counts callers for the rate limits, nothing else.
-    redis_url: str = Field(min_length=1)
     # Days before its date that an instalment is announced; kept with each grant, so a change is for later grants.
     remind_days: int = Field(default=7, ge=1, le=20)
 

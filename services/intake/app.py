@@ -36,16 +36,16 @@ def sealing(settings: Settings) -> Sealing:
 
 def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, Stop."""
-    kafka = settings.kafka(NAME)
+    kafka, redis_url = settings.kafka(NAME), settings.redis(NAME)
     publisher = Publisher(kafka, settings.instance or GROUP)
-    backing, facts = on_redis(settings.redis_url, NAME, encode_state, decode_state)
-    answers, decided = on_redis(settings.redis_url, STATUS_GROUP, status.encode_state, status.decode_state)
+    backing, facts = on_redis(redis_url, NAME, encode_state, decode_state)
+    answers, decided = on_redis(redis_url, STATUS_GROUP, status.encode_state, status.decode_state)
     if settings.clock == "auto":
         clock = Clock(facts, publisher, lambda: datetime.now(SHANGHAI), settings.clock_days_at_most)
         backing = replace(backing, tasks=(clock.run,), checks={"clock": lambda: clock.trouble})
-    submissions = Submissions(connect(settings.redis_url))
+    submissions = Submissions(connect(redis_url))
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    limiter = Limiter(settings.redis_url, NAME)
+    limiter = Limiter(redis_url, NAME)
     secret = read_digest_key(settings.secrets_dir / DIGEST_KEY)
     return Service(
         NAME,

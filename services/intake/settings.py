@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.service import ServiceSettings
+from shared.store_access import RedisAccess
 
 
-class Settings(ServiceSettings):
-    redis_url: str = Field(min_length=1)
+class Settings(RedisAccess):
     # auto: start each calendar day (Asia/Shanghai) as it comes. manual: an operator or the demo does.
     clock: Literal["auto", "manual"] = "manual"
     # More missed days than this are not started without an operator: a wrong host clock must not move money.

@@ -21,7 +21,7 @@ def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, Stop."""
     kafka = settings.kafka(SCHEMA)
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    backing, pool = on_postgres(settings.postgres_url, SCHEMA, PostingRows(), MIGRATIONS)
+    backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, PostingRows(), MIGRATIONS)
     reads = (topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS)
     return Service(
         "ledger",

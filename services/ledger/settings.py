@@ -1,9 +1,7 @@
 """What ledger is told by its environment (RELIEF_ variables)."""
 
-from pydantic import Field
-
-from shared.service import ServiceSettings
+from shared.store_access import PostgresAccess
 
 
-class Settings(ServiceSettings):
-    postgres_url: str = Field(min_length=1)
+class Settings(PostgresAccess):
+    """Nothing but what it stands on."""

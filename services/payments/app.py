@@ -44,7 +44,7 @@ def build(settings: Settings) -> Service:
     verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
     unsealer, vault = Unsealer(settings.unsealing_keys), Vault(settings.vault_keys)
     publisher = Publisher(kafka, settings.instance or GROUP)
-    backing, pool = on_postgres(settings.postgres_url, SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
+    backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
     debtors = {programme: Debtor(**account.model_dump()) for programme, account in settings.debtors.items()}
     post = Post(pool, SCHEMA, DirectoryMailbox(settings.bank_dir), vault, debtors)
     partitions = topics.topics()[topics.DECISIONS].partitions

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.payments.domain.refund import Programme
 from shared.devkeys import VAULT_KEYS
-from shared.service import ServiceSettings
+from shared.store_access import PostgresAccess
 
 
 class DebtorAccount(BaseModel):
@@ -18,8 +18,7 @@ class DebtorAccount(BaseModel):
     bank_code: str = Field(pattern=r"^[0-9]{12}$")
 
 
-class Settings(ServiceSettings):
-    postgres_url: str = Field(min_length=1)
+class Settings(PostgresAccess):
     # Where messages to the bank are put and its files are found: out/ and in/, and what became of them.
     bank_dir: Path
     # As JSON, an account for each programme.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from shared.keyfiles import KeyFileError, read_password
 from shared.streaming.errors import Stop
 
 Security = Literal["PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL"]
@@ -134,10 +135,6 @@ def _password(user: str, file: Path | None, directory: Path | None) -> str:
     if path is None:
         raise Stop(f"Kafka asks for a password: set {PREFIX}PASSWORD_FILE to the file that holds the one of {user}.")
     try:
-        password = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Stop(f"The password of {user} for Kafka cannot be read from {path}: {why}.") from error
-    if not password:
-        raise Stop(f"The file {path}, which holds the password of {user} for Kafka, is empty.")
-    return password
+        return read_password(path)
+    except KeyFileError as error:
+        raise Stop(f"{user} has no password for Kafka. {error}") from error

@@ -34,6 +34,16 @@ _SERVER_TROUBLE = (
     psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.ReadOnlySqlTransaction,
 )
+# The server's words when it lets nobody in by that name: while connecting, the library gives no code. In a server that
+# speaks another language these stay trouble that passes, and readiness tells it.
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "permission denied for database",
+    "is not permitted to log in",
+    'role "',  # ... does not exist
+)
 
 
 class Rows(Protocol[S]):
@@ -88,6 +98,8 @@ class PostgresStore(Generic[S]):
                 await db.execute("SELECT 1")
         except Retry as error:
             return f"PostgreSQL does not answer ({error}); start it or correct RELIEF_POSTGRES_URL."
+        except Stop as error:
+            return str(error)
         return None
 
     async def write(
@@ -187,12 +199,31 @@ async def lock_partitions(db: Connection, space: str, partitions: Iterable[int])
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction; server trouble is Retry. A check constraint that says no is not: it surfaces as itself."""
+    """One transaction; server trouble is Retry, a right that we do not have is Stop. A check constraint that says no is
+    neither: it surfaces as itself."""
     try:
         async with pool.connection() as db:
             yield db
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Stop(f"PostgreSQL: {error}; the role of RELIEF_POSTGRES_URL needs its rights (roles.sql).") from error
+    except PoolTimeout as error:
+        # The pool goes on trying to connect, and does not tell why it fails.
+        why = await _refusal(pool)
+        if why is not None:
+            raise Stop(f"PostgreSQL does not let us in: {why}.") from error
+        raise Retry(f"PostgreSQL: {error}") from error
     except _SERVER_TROUBLE as error:
         raise Retry(f"PostgreSQL: {error}") from error
+
+
+async def _refusal(pool: Pool) -> str | None:
+    """Why the server turns us away, if it is there and does; asked anew."""
+    try:
+        async with await AsyncConnection.connect(str(pool.conninfo), connect_timeout=5):
+            return None
+    except psycopg.OperationalError as error:
+        text = " ".join(str(error).split())
+        return text if any(sign in text for sign in _REFUSALS) else None
 
 
 def connect(url: str, schema: str, size: int = 6, frozen_seconds: int = FROZEN_SECONDS) -> Pool:
@@ -210,24 +241,45 @@ def connect(url: str, schema: str, size: int = 6, frozen_seconds: int = FROZEN_S
 
 
 async def migrate(url: str, schema: str, directory: Path) -> None:
-    """Apply a service's numbered .sql files, each once, in order, under a lock; then serving may begin."""
+    """Apply a service's numbered .sql files, each once, in order, under a lock; then serving may begin.
+
+    Where nothing is left to apply, a role that only serves will do. Raises Retry without a server, psycopg.Error for
+    what the server refuses: a role that may not write is told at once.
+    """
     common = Path(__file__).with_name("inbox.sql")
     files = [common, *sorted(directory.glob("*.sql"))]  # noqa: ASYNC240  # once, before serving
+    names, name = {file.name for file in files}, sql.Identifier(schema)
     try:
         async with await AsyncConnection.connect(url) as db:
+            if names <= await _applied(db, schema):
+                # Writes nothing; a role that reads only would find out at its first record.
+                await db.execute(sql.SQL("UPDATE {}.inbox SET next_offset = next_offset WHERE false").format(name))
+                return
             await db.execute("SELECT pg_advisory_xact_lock(hashtext('relief.migrate'), 0)")
-            name = sql.Identifier(schema)
-            await db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+            if not await _is_there(db, "SELECT FROM pg_namespace WHERE nspname = %s", schema):
+                await db.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             await db.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
             await db.execute(
                 "CREATE TABLE IF NOT EXISTS migration"
                 " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
             )
-            rows = await (await db.execute("SELECT name FROM migration")).fetchall()
-            done = {row[0] for row in rows}
+            done = await _applied(db, schema)
             for file in files:
                 if file.name not in done:
                     await db.execute(file.read_text("utf-8").encode())
                     await db.execute("INSERT INTO migration (name) VALUES (%s)", (file.name,))
+            await db.execute(Path(__file__).with_name("rights.sql").read_bytes())
     except (psycopg.OperationalError, OSError) as error:
         raise Retry(f"PostgreSQL cannot be reached: {error}") from error
+
+
+async def _applied(db: Connection, schema: str) -> set[str]:
+    table = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'migration'"
+    if not await _is_there(db, table, schema):
+        return set()
+    rows = await db.execute(sql.SQL("SELECT name FROM {}.migration").format(sql.Identifier(schema)))
+    return {row[0] for row in await rows.fetchall()}
+
+
+async def _is_there(db: Connection, query: LiteralString, name: str) -> bool:
+    return await (await db.execute(query, (name,))).fetchone() is not None

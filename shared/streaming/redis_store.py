@@ -11,7 +11,8 @@ from typing import Any, Generic
 import msgspec
 from aiokafka.structs import TopicPartition
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.records import Mark, Output, S, States
@@ -84,13 +85,15 @@ class RedisStore(Generic[S]):
         try:
             await self._redis.ping()
         except (RedisError, OSError) as error:
-            return f"Redis does not answer ({error}); start it or correct RELIEF_REDIS_URL."
+            return refusal(error) or f"Redis does not answer ({error}); start it or correct RELIEF_REDIS_URL."
         return None
 
     async def check_policy(self) -> None:
-        """Stop unless Redis keeps every key: a single evicted one would repeat money."""
+        """Stop unless Redis lets us at our keys and keeps every one: a single evicted one would repeat money."""
         with _translated():
-            policy = (await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy")
+            # Not by CONFIG GET: whoever may use that reads the server's passwords too.
+            policy = (await self._redis.info("memory")).get("maxmemory_policy")
+            await self._redis.hmget(self.key(TopicPartition("-", 0)), ["@next"])
         if policy != "noeviction":
             raise Stop(f"Redis evicts keys (maxmemory-policy is {policy}); set maxmemory-policy to noeviction.")
 
@@ -114,14 +117,29 @@ class _RedisSession(Generic[S]):
 
 
 class _translated:  # reads as a phrase: with _translated()
-    """Any failure to talk to Redis passes: the batch is dropped and read again."""
+    """Any failure to talk to Redis passes: the batch is dropped and read again. A right that is missing does not."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        refused = refusal(error)
+        if refused is not None:
+            raise Stop(refused) from error
         if isinstance(error, RedisError | OSError):
             raise Retry(f"Redis: {error}") from error
+
+
+def refusal(error: object) -> str | None:
+    """A sentence when it is Redis that does not let us in, or does not let us do something; else None."""
+    # The last: a command inside of a script, for which older servers have no code.
+    denied = isinstance(error, AuthenticationError | NoPermissionError) or (
+        isinstance(error, ResponseError) and "The user executing the script can't" in str(error)
+    )
+    if not denied:
+        return None
+    why = str(error).rstrip(".")
+    return f"Redis refuses ({why}); give the user of RELIEF_REDIS_URL its password and its rights (ACL file)."
 
 
 def _standing(expected: int | None, mark: Mark) -> list[str | bytes | int]:
@@ -139,10 +157,21 @@ def _mark(next_offset: bytes | None, packed: bytes | None) -> Mark | None:
     return Mark(int(next_offset), last, seen, marks)
 
 
+# What the client would tell and ask a server on every connection (CLIENT SETINFO, CLIENT MAINT_NOTIFICATIONS): nothing
+# that we need, and each a command more that a user would have to be allowed.
+UNASKED: dict[str, Any] = {"driver_info": None, "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
+
+
 def connect(url: str) -> "Redis":
     """A client for bytes; retries inside the client are harmless, every write is a compare-and-set."""
     try:
-        return Redis.from_url(url, decode_responses=False, socket_timeout=10, socket_connect_timeout=5)
-    except ValueError as error:
-        # Not the address itself: it may hold a password.
-        raise Stop(f"RELIEF_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0.") from None
+        return Redis.from_url(
+            url,
+            decode_responses=False,
+            socket_timeout=10,
+            socket_connect_timeout=5,
+            **UNASKED,
+        )
+    except ValueError:
+        # Neither the address nor the library's words, which quote it: it may hold a password.
+        raise Stop("RELIEF_REDIS_URL is no Redis address; it looks like redis://user@host:6379/0.") from None

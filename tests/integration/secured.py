@@ -44,13 +44,13 @@ class Secured:
             kafka_server.login_address(self.chosen),
             user,
             security="SASL_PLAINTEXT",
-            passwords_dir=kafka_server.passwords(self.state),
+            passwords_dir=kafka_server.passwords_dir(self.state),
         )
 
     def encrypted(
         self, user: str, ca: Path | None, security: Security = "SASL_SSL", host: str = ports.HOST
     ) -> KafkaAccess:
-        directory = kafka_server.passwords(self.state)
+        directory = kafka_server.passwords_dir(self.state)
         return access(f"{host}:{self.chosen['tls']}", user, security=security, passwords_dir=directory, ca_file=ca)
 
 

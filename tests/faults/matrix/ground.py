@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from deploy.local import postgres_server, redis_server
 from deploy.local.servers import SERVERS
 from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
 from deploy.local.testing import environ
@@ -86,7 +87,9 @@ def prepare(directory: Path, replicas: int, *, linked: bool) -> Ground:
     directory.mkdir(parents=True)
     servers = Stack(directory / "servers", (), prefer_defaults=False, environ=environ())
     servers.up(stay=False)
-    found = {variable: servers.environment()[variable] for variable in SERVERS.values()}
+    # Who the services are goes with where the servers are.
+    told = (*SERVERS.values(), redis_server.PASSWORDS, postgres_server.PASSWORDS)
+    found = {variable: servers.environment()[variable] for variable in told}
     links: dict[str, Proxy] = {}
     if linked:
         for server in ("redis", "postgres"):

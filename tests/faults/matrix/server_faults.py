@@ -86,9 +86,10 @@ def postgres_sessions_ended(ground: Ground) -> str:
         while time.monotonic() < until:
             ended += db.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE usename = 'relief' AND state IN ('active', 'idle in transaction')"
+                " WHERE usename LIKE 'relief%' AND state IN ('active', 'idle in transaction')"
             ).fetchall()[0][0]
             time.sleep(0.1)
+    assert ended, "no session was in the middle of a transaction"
     return f"{ended} sessions in the middle of a transaction ended by PostgreSQL over {_CUT_SECONDS:.0f} s"
 
 
