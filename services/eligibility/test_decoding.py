@@ -112,6 +112,25 @@ def test_a_name_given_twice_means_the_same_both_ways(kind: str, data: st.DataObj
     hold_together(changed.encode())
 
 
+TIMES = [
+    "1900-12-31T23:59:59+08:00", "1900-01-01T00:00:00+08:00", "1899-12-31T23:59:59Z", "2199-12-31T23:59:59-08:00",
+    "2200-01-01T00:00:00Z", "2020-03-02T10:00:00+0800", "2020-03-02t10:00:00z", "2020-03-02T10:00:00.9999999Z",
+    "2020-03-02T10:00:00", "2020-03-02T24:00:00Z", "2020-02-30T10:00:00Z", "2020-03-02T10:00:60Z",
+]  # fmt: skip
+DAYS = ["1899-12-31", "1900-01-01", "2199-12-31", "2200-01-01", "2020-02-30", "2020-2-3", "20200203"]
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_the_edges_of_the_calendar_are_the_same_both_ways(kind: str) -> None:
+    for time in TIMES:
+        hold_together(json.dumps(event(kind) | {"time": time}).encode())
+    for name in {"due_on", "paid_on"} & DATA[kind].keys():
+        for day in DAYS:
+            changed = event(kind)
+            changed["data"][name] = day
+            hold_together(json.dumps(changed).encode())
+
+
 @pytest.mark.parametrize("value", [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"a":' * 5_000])
 def test_what_is_no_fact_stops(value: bytes) -> None:
     with pytest.raises(Stop, match="holds no fact"):
