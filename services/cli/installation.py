@@ -19,7 +19,9 @@ from shared.streaming.kafka_access import KafkaAccess
 R = TypeVar("R")
 State = Annotated[Path, typer.Option("--state", envvar="RELIEF_STATE", help="The directory of the stack's state.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-__all__ = ["DEFAULT_STATE", "AsJson", "Installation", "State", "installation", "run"]
+# Whom commands stand in for that send what comes from outside, where Kafka asks who writes.
+AUTHORITIES = "upstream"
+__all__ = ["AUTHORITIES", "DEFAULT_STATE", "AsJson", "Installation", "State", "installation", "run"]
 
 
 @dataclass(frozen=True, slots=True)

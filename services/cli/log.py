@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from services.cli.terminal import CommandError
@@ -62,6 +62,31 @@ async def read(
                 for record in (await consumer.getmany(where, timeout_ms=500, max_records=BATCH)).get(where, []):
                     if record.offset < end:
                         yield record
+    except (KafkaError, OSError) as error:
+        raise CommandError(f"Kafka at {kafka.bootstrap} cannot be read: {error!r}; see `relief status`.") from error
+    finally:
+        await consumer.stop()
+
+
+async def read_one(
+    kafka: KafkaAccess, topic: str, partition: int, offset: int
+) -> "ConsumerRecord[bytes | None, bytes | None] | None":
+    """The record at this offset, or None where the log does not hold it any more, or not for our eyes."""
+    consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(
+        **kafka.client(), enable_auto_commit=False, max_partition_fetch_bytes=LARGEST_BYTES
+    )
+    where = TopicPartition(topic, partition)
+    try:
+        await consumer.start()
+        begin = (await consumer.beginning_offsets([where]))[where]
+        if not begin <= offset < (await consumer.end_offsets([where]))[where]:
+            return None
+        consumer.assign([where])
+        consumer.seek(where, offset)
+        records = (await consumer.getmany(where, timeout_ms=10_000, max_records=1)).get(where, [])
+        return next((record for record in records if record.offset == offset), None)
+    except TopicAuthorizationFailedError:
+        return None
     except (KafkaError, OSError) as error:
         raise CommandError(f"Kafka at {kafka.bootstrap} cannot be read: {error!r}; see `relief status`.") from error
     finally:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.installation import DEFAULT_STATE, State, installation, run
+from services.cli.installation import AUTHORITIES, DEFAULT_STATE, State, installation, run
 from services.cli.log import Line, send
 from services.cli.terminal import CommandError, bar, err, print_json, progress_over, sentence_on_failure
 from services.simulator.records import records
@@ -16,9 +16,6 @@ from services.simulator.upstream import write_upstream
 from shared.contracts.topics import UPSTREAM
 
 simulate = typer.Typer(help="Synthetic upstream events of a region.", no_args_is_help=True)
-
-# Whom these commands stand in for, where Kafka asks who writes.
-AUTHORITIES = "upstream"
 
 
 def register(app: typer.Typer) -> None:
