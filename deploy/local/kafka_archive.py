@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from deploy.local import fetch_kafka, kafka_server, ports
+from deploy.local import fetch_kafka, kafka_server, kafka_users, ports
 from deploy.local.errors import NotReady, StackError
 from deploy.local.program import LAUNCHER, Program, write_plan
 from shared.streaming.kafka_access import KafkaAccess
@@ -39,6 +39,8 @@ def make() -> None:
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as broker:  # noqa: S603
             try:
                 _wait_ready(broker, chosen[kafka_server.PORT])
+                # What every start asks of it belongs in the archive too.
+                kafka_users.let_in(Path(directory), kafka_server.address(chosen))
                 broker.terminate()
                 broker.wait(EXIT_SECONDS)
             except subprocess.TimeoutExpired:
