@@ -28,12 +28,13 @@ def prepare_services(state: Path, kafka: KafkaAccess, brokers: int, own: Mapping
     from shared.streaming.errors import Retry, Stop
     from shared.streaming.topics import ensure_topics
 
-    works: list[Callable[[], None]] = [
-        lambda: asyncio.run(ensure_topics(kafka, brokers)),
-        lambda: write_development_keys(state / "secrets"),
-    ]
-    if kafka_server.PORT in own:
-        works.append(lambda: kafka_users.let_in(state, own[kafka_server.PORT]))
+    def prepare_kafka() -> None:
+        # Users first: they would be in force only when a new broker has made all partitions, seconds later.
+        if kafka_server.PORT in own:
+            kafka_users.let_in(state, own[kafka_server.PORT])
+        asyncio.run(ensure_topics(kafka, brokers))
+
+    works: list[Callable[[], None]] = [prepare_kafka, lambda: write_development_keys(state / "secrets")]
     # In threads of their own: the caller's may have an event loop.
     with ThreadPoolExecutor(len(works) + 1) as pool:
         try:

@@ -72,8 +72,8 @@ def secured(state: Path) -> Iterator[Secured]:
     with (state / "broker.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as broker:
         try:
             _wait(broker, found)
-            asyncio.run(ensure_topics(found.door))
             kafka_users.let_in(state, found.door.bootstrap)
+            asyncio.run(ensure_topics(found.door))
             yield found
         finally:
             broker.kill()
