@@ -214,7 +214,7 @@ async def _beside(task: Callable[[], Awaitable[None]], end: Callable[[str], None
     async def watched() -> None:
         try:
             await task()
-        except Exception as error:  # noqa: BLE001  # it would end unseen, and the service go on without it
+        except Stop as error:  # it would end unseen; what nobody foresaw is the task's own to tell
             end(_sentence(error))
 
     running = asyncio.ensure_future(watched())

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from aiokafka.structs import TopicPartition
 from fastapi import APIRouter, Depends, Header, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
@@ -25,10 +26,12 @@ from shared.contracts.vocabulary import Details, Name, Uscc, Utility, Year
 from shared.ids import derived
 from shared.limits import Limiter, rate_limit
 from shared.problems import Problem
-from shared.streaming.errors import Retry
+from shared.streaming.errors import Retry, Stop
 from shared.streaming.records import Output, partition_of
 from shared.streaming.redis_store import RedisStore
 from shared.streaming.runner import Publishes
+
+log = structlog.stdlib.get_logger(__name__)
 
 SUBMITTERS = ("enterprise", "liaison", "operator")
 READERS = ("enterprise", "liaison", "preparer", "approver", "auditor", "operator", "service")
@@ -181,7 +184,9 @@ async def _publish(publisher: Publishes, uscc: str, event: bytes) -> None:
     partition = partition_of(key, topics()[APPLICATIONS].partitions)
     try:
         await publisher.publish([Output(APPLICATIONS, partition, key, event)])
-    except Retry as error:
+    except (Retry, Stop) as error:
+        if isinstance(error, Stop):
+            log.error("an application cannot be published", why=str(error))
         raise Problem(
             503,
             "not-acknowledged",

@@ -24,7 +24,6 @@ from shared.contracts.topics import APPLICATIONS, DECISIONS, topics
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token
 from shared.limits import Limiter
 from shared.observability.health import Health
-from shared.streaming.errors import Retry
 from shared.streaming.records import Mark, Output, Record, partition_of
 from shared.streaming.redis_store import RedisStore, connect
 from shared.streaming.runner import Publishes
@@ -49,16 +48,16 @@ NEED: dict[str, Any] = {
 
 
 class Kafka:
-    """Acknowledges and keeps; with `away`, does not. With `forward`, what that publisher says goes first."""
+    """Acknowledges and keeps; with `away`, raises that. With `forward`, what that publisher says goes first."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away: Exception | None = None
         self.forward: Publishes | None = None
         self.outputs: list[Output] = []
 
     async def publish(self, outputs: Sequence[Output]) -> None:
-        if self.away:
-            raise Retry("no acknowledgement")
+        if self.away is not None:
+            raise self.away
         if self.forward is not None:
             await self.forward.publish(outputs)
         self.outputs += outputs

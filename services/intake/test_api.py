@@ -10,6 +10,7 @@ from services.intake.cases import PERSONAL
 from services.intake.handlers import IntakeFold
 from shared.contracts.registry import decoder
 from shared.contracts.topics import APPLICATIONS, topics
+from shared.streaming.errors import Retry, Stop
 from shared.streaming.records import partition_of
 
 pytestmark = pytest.mark.integration
@@ -49,12 +50,13 @@ async def test_the_day_of_submission_is_shanghais(desk: Desk) -> None:
     assert json.loads(desk.kafka.outputs[0].value)["data"]["submitted_on"] == "2020-03-01"
 
 
-async def test_503_when_kafka_does_not_acknowledge_and_the_repeat_is_the_same_event(desk: Desk) -> None:
-    desk.kafka.away = True
+@pytest.mark.parametrize("why", [Retry("no acknowledgement"), Stop("Kafka does not let intake publish.")])
+async def test_503_when_kafka_does_not_acknowledge_and_the_repeat_is_the_same_event(desk: Desk, why: Exception) -> None:
+    desk.kafka.away = why
     refused = await desk.apply()
     assert problem(refused, 503)["type"] == "/problems/not-acknowledged"
     assert int(refused.headers["retry-after"]) >= 1
-    desk.kafka.away = False
+    desk.kafka.away = None
     desk.time[0] = "2020-03-05T10:00:00+08:00"
     first = await desk.apply()
     again = await desk.apply(dict(reversed(HOLDOVER.items())))
