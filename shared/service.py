@@ -24,7 +24,7 @@ from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
 from shared.keyfiles import KeyFileError
 from shared.observability import asyncapi, logging
 from shared.observability.health import Check, Health
-from shared.streaming.admission import check_admitted, check_groups
+from shared.streaming.admission import DENIALS, check_admitted, check_groups, denied
 from shared.streaming.edge import STALLED_SECONDS, Edge
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.kafka_access import KafkaAccess
@@ -204,7 +204,10 @@ async def _start(
         for task in backing.tasks:
             await stack.enter_async_context(_beside(task, end))
     stack.push_async_callback(broker.stop)
-    await broker.start()
+    try:
+        await broker.start()
+    except DENIALS as error:
+        raise Stop(denied(service.kafka, f"read ({error!r})")) from error
     for edge in edges:
         await stack.enter_async_context(edge.running())
 

@@ -259,12 +259,19 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_consumer_that_may_not_join_its_group_ends_with_a_sentence(broker: Secured) -> None:
-    async with reading(broker.as_user("ledger"), "relief-intake", LEDGER_REFUNDS) as (edge, told):
-        await until(lambda: told)
-        assert "does not let us be a member of the group" in told[0]
-        assert "relief-intake" in told[0]
-        assert edge.problem() is not None
+async def test_a_member_whose_group_is_taken_away_ends_with_a_sentence(broker: Secured) -> None:
+    gone = Right("group", "relief-ledger", "Read")
+    left = {"ledger": [right for right in rights()["ledger"] if right != gone]}
+    async with reading(broker.as_user("ledger"), "relief-ledger", LEDGER_REFUNDS) as (edge, told):
+        await until(lambda: len(edge.runner._cursors) == topics()[LEDGER_REFUNDS].partitions)
+        grant(broker.door, left, {})
+        try:
+            await until(lambda: told)
+            assert "does not let us be a member of the group" in told[0]
+            assert "relief-ledger" in told[0]
+            assert edge.problem() is not None
+        finally:
+            grant(broker.door, {"ledger": rights()["ledger"]}, {})
 
 
 async def test_a_right_that_is_taken_away_stops_the_partitions_with_a_sentence(broker: Secured) -> None:
