@@ -32,7 +32,7 @@ class PostgresAccess(ServiceSettings):
 
         try:
             told = conninfo_to_dict(self.postgres_url.get_secret_value())
-        except ProgrammingError:
+        except (ProgrammingError, UnicodeDecodeError):
             # Not the library's words: they quote the address.
             raise Stop(
                 "RELIEF_POSTGRES_URL is no PostgreSQL address; it looks like postgresql://role@host:5432/database."
