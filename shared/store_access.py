@@ -32,7 +32,7 @@ class PostgresAccess(ServiceSettings):
 
         try:
             told = conninfo_to_dict(self.postgres_url.get_secret_value())
-        except ProgrammingError:
+        except (ProgrammingError, UnicodeDecodeError):
             # Not the library's words: they quote the address.
             raise Stop(
                 "RELIEF_POSTGRES_URL is no PostgreSQL address; it looks like postgresql://role@host:5432/database."
@@ -55,23 +55,30 @@ class RedisAccess(ServiceSettings):
 
     def redis(self, service: str) -> str:
         """An address with user and password. Raises Stop and KeyFileError, which never hold any of it."""
-        try:
-            parts = urlsplit(self.redis_url.get_secret_value())
-            user, told, _ = parts.username or "", parts.password, parts.port
-        except ValueError:
-            raise Stop(_NO_REDIS) from None
-        if parts.scheme not in ("redis", "rediss", "unix"):
-            raise Stop(_NO_REDIS)
-        if self.redis_password_file is not None:
-            _only_one("REDIS", told)
-            password = read_password(self.redis_password_file)
-        elif self.redis_passwords_dir is not None and told is None:
-            user = service
-            password = read_password(self.redis_passwords_dir / f"{service}.password")
-        else:
-            return self.redis_url.get_secret_value()
-        place = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
+        return redis_address(
+            self.redis_url.get_secret_value(), service, self.redis_password_file, self.redis_passwords_dir
+        )
+
+
+def redis_address(url: str, user: str, password_file: Path | None, passwords_dir: Path | None) -> str:
+    """As `RedisAccess` says, for whoever has the variables from elsewhere."""
+    try:
+        parts = urlsplit(url)
+        named, told, _ = parts.username or "", parts.password, parts.port
+    except ValueError:
+        raise Stop(_NO_REDIS) from None
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise Stop(_NO_REDIS)
+    if password_file is not None:
+        _only_one("REDIS", told)
+        password = read_password(password_file)
+    elif passwords_dir is not None and told is None:
+        named = user
+        password = read_password(passwords_dir / f"{user}.password")
+    else:
+        return url
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{named}:{quote(password, safe='')}@{place}").geturl()
 
 
 def _only_one(server: str, password: object) -> None:

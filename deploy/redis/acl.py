@@ -29,6 +29,11 @@ USERS: Final = {
         (*_ALWAYS, *_STATES, *_SUBMISSIONS, *_LIMITS),
     ),
     "eligibility": User(("relief:eligibility:*", "relief-limits:eligibility:*"), (*_ALWAYS, *_STATES, *_LIMITS)),
+    # `relief rebuild` drops what was derived from the log, and looks how far it has come again.
+    "operator": User(
+        ("relief:intake:upstream.*", "relief:intake:intake.*", "relief:relief-intake-status:*", "relief:eligibility:*"),
+        ("ping", "hmget", "unlink"),
+    ),
     "holdover": User(("relief-limits:holdover:*",), (*_ALWAYS, *_LIMITS)),
 }
 

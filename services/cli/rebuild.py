@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,12 +13,15 @@ from aiokafka.structs import TopicPartition
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from deploy.local import redis_server
 from deploy.local.stack import Stack
 from services.cli.installation import DEFAULT_STATE, AsJson, Installation, State, installation, run
 from services.cli.log import partition_numbers
 from services.cli.terminal import CommandError, bar, err, print_json, sentence_on_failure
 from shared.contracts.topics import DECISIONS, FACTS, OPERATIONS, UPSTREAM
-from shared.streaming.errors import Retry
+from shared.keyfiles import KeyFileError
+from shared.store_access import redis_address
+from shared.streaming.errors import Retry, Stop
 from shared.streaming.redis_store import RedisStore, connect
 
 # What each service derives: the name of its store, and the logs it derives it from.
@@ -53,9 +57,10 @@ def rebuild(
         )
     if service not in DERIVED:
         raise CommandError(f"There is no service {service} with derived state; there are {', '.join(DERIVED)}.")
-    site, redis = installation(state), Stack(state).status().redis
-    if redis is None:
+    site, stack = installation(state), Stack(state)
+    if stack.status().redis is None:
         raise CommandError(f"Redis of the stack in {state} does not run; see `relief status`.")
+    redis = _as_operator(stack.environment())
     began = time.monotonic()
     with bar(f"rebuilding {service}", 1.0) as progress:
         records = run(
@@ -66,6 +71,20 @@ def rebuild(
         print_json({"service": service, "records": records, "seconds": round(seconds, 3)})
     else:
         err.print(f"{service} has derived its state again, from {records:,} records in {seconds:.1f} seconds.")
+
+
+def _as_operator(environment: Mapping[str, str]) -> str:
+    """Where Redis is, with the user that may drop what is derived, and nothing else."""
+    file, directory = (environment.get(name) for name in ("RELIEF_REDIS_PASSWORD_FILE", redis_server.PASSWORDS))
+    try:
+        return redis_address(
+            environment[redis_server.VARIABLE],
+            "operator",
+            Path(file) if file else None,
+            Path(directory) if directory else None,
+        )
+    except (Stop, KeyFileError) as error:
+        raise CommandError(str(error)) from error
 
 
 async def _rebuild(site: Installation, url: str, service: str, on_progress: Progress) -> int:
@@ -81,6 +100,8 @@ async def _rebuild(site: Installation, url: str, service: str, on_progress: Prog
         await redis.unlink(*(store.key(where) for store, where in places))
         await _wait(site, places, ends, on_progress)
         return sum(ends.values())
+    except Stop as error:
+        raise CommandError(str(error)) from error
     except (KafkaError, RedisError, OSError, Retry) as error:
         raise CommandError(f"Kafka or Redis does not answer: {error!r}; see `relief status`.") from error
     finally:

@@ -6,6 +6,7 @@ under the lock of their stream's counter row: a sequence would hand out numbers 
 that reads past a gap would lose the late ones.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,13 +37,9 @@ _SERVER_TROUBLE = (
 )
 # The server's words when it lets nobody in by that name: while connecting, the library gives no code. In a server that
 # speaks another language these stay trouble that passes, and readiness tells it.
-_REFUSALS = (
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "permission denied for database",
-    "is not permitted to log in",
-    'role "',  # ... does not exist
+_REFUSALS = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|permission denied for database"
+    r'|is not permitted to log in|role ".*" does not exist'
 )
 
 
@@ -223,7 +220,7 @@ async def _refusal(pool: Pool) -> str | None:
             return None
     except psycopg.OperationalError as error:
         text = " ".join(str(error).split())
-        return text if any(sign in text for sign in _REFUSALS) else None
+        return text if _REFUSALS.search(text) else None
 
 
 def connect(url: str, schema: str, size: int = 6, frozen_seconds: int = FROZEN_SECONDS) -> Pool:
