@@ -1,0 +1,106 @@
+"""What the topics hold and a service's event table does not know: the sign of a database that was set back.
+
+What is told was stored before, in the same database. So a topic that only this service writes holds nothing that its
+table lacks, unless the table is of an older copy. Asked once, at the start.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+from psycopg import sql
+
+from shared.streaming.errors import Retry
+from shared.streaming.postgres_store import Pool, transaction
+from shared.streaming.relay import BATCH
+
+# The end of a partition tells: two relays that overlap repeat no more than a batch each.
+TAIL = 2 * BATCH
+# The end of a partition is nearly always among the newest rows; only where it is not, all are looked at.
+NEWEST = 200_000
+READ_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A record of the topics."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """For the event table, which has no index over what was told."""
+        return hashlib.md5(self.value, usedforsecurity=False).digest()
+
+
+async def unknown(pool: Pool, schema: str, bootstrap: str, topics: Sequence[str]) -> list[Told]:
+    """Every record of the topics that the event table of `schema` lacks, by partition in order; nearly always none.
+
+    A record that was told twice counts once. Raises Retry where Kafka or PostgreSQL does not answer. Costs the ends of
+    the partitions; after a restore all of them, and some 100 bytes of memory for each event ever told.
+    """
+    try:
+        # The topics before the table: what is told in between is in both.
+        suspects = await asyncio.wait_for(_read(bootstrap, topics, TAIL), READ_SECONDS)
+        if not await _lacking(pool, schema, suspects, NEWEST) or not await _lacking(pool, schema, suspects, None):
+            return []
+        return await _lacking(pool, schema, await _read(bootstrap, topics, None), None)
+    except (KafkaError, OSError) as error:
+        raise Retry(f"Kafka at {bootstrap} cannot be read: {error!r}") from error
+
+
+async def stored(pool: Pool, schema: str, after: int) -> tuple[set[bytes], int]:
+    """The digests of the events numbered above `after`, and the last number there is."""
+    async with transaction(pool) as db:
+        query = sql.SQL("SELECT decode(md5(value), 'hex'), seq FROM {}.outbox WHERE seq > %s").format(
+            sql.Identifier(schema)
+        )
+        rows = await (await db.execute(query, (after,))).fetchall()
+    return {digest for digest, _ in rows}, max((seq for _, seq in rows), default=after)
+
+
+async def _lacking(pool: Pool, schema: str, told: Iterable[Told], newest: int | None) -> list[Told]:
+    name = sql.Identifier(schema)
+    lacking = {one.digest: one for one in told}
+    query = sql.SQL(
+        "SELECT decode(md5(value), 'hex') FROM {0}.outbox WHERE seq > (SELECT last - %s FROM {0}.outbox_counter)"
+    ).format(name)
+    async with transaction(pool) as db, db.cursor(name="told") as rows:
+        await rows.execute(query, (2**62 if newest is None else newest,))
+        async for (digest,) in rows:
+            lacking.pop(digest, None)
+    return list(lacking.values())
+
+
+async def _read(bootstrap: str, topics: Sequence[str], tail: int | None) -> list[Told]:
+    """All records, or of each partition the last ones only."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        await consumer.topics()
+        numbers = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
+        return [
+            one
+            for topic in topics
+            for number in sorted(numbers[topic])
+            async for one in _of(consumer, TopicPartition(topic, number), tail)
+        ]
+    finally:
+        await consumer.stop()
+
+
+async def _of(consumer: AIOKafkaConsumer, where: TopicPartition, tail: int | None) -> AsyncIterator[Told]:
+    begin = (await consumer.beginning_offsets([where]))[where]
+    end = (await consumer.end_offsets([where]))[where]
+    consumer.assign([where])
+    consumer.seek(where, begin if tail is None else max(begin, end - tail))
+    while await consumer.position(where) < end:
+        for record in (await consumer.getmany(where, timeout_ms=500)).get(where, []):
+            yield Told(record.topic, record.partition, record.offset, record.value or b"")
