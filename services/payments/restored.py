@@ -9,8 +9,6 @@ payments does not start.
 from collections.abc import Sequence
 
 import msgspec
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from services.payments.store.command_rows import CommandRows, Kept
@@ -52,7 +50,8 @@ class Restored:
             raise Stop(_refusal(len(found), others))
         _, self._looked_at = await told.stored(self._pool, self._schema, 0) if found else (set(), 0)
         self._untold = {one.digest for one in found}
-        self._unheard = await self._command_ends()
+        ends = await told.ends(self._bootstrap, [topics.COMMANDS])
+        self._unheard = {where: end for where, end in ends.items() if end}
 
     async def told_again(self) -> None:
         """Retry until what decisions caused since the copy was made is told again."""
@@ -81,19 +80,6 @@ class Restored:
                 del self._unheard[where]
         if self._unheard:
             raise Retry("commands given before the start are not all taken yet; until then nothing goes to the bank")
-
-    async def _command_ends(self) -> dict[TopicPartition, int]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
-        try:
-            await consumer.start()
-            await consumer.topics()
-            numbers = consumer.partitions_for_topic(topics.COMMANDS) or ()
-            ends = await consumer.end_offsets([TopicPartition(topics.COMMANDS, number) for number in numbers])
-        except (KafkaError, OSError) as error:
-            raise Retry(f"Kafka at {self._bootstrap} cannot be read: {error!r}") from error
-        finally:
-            await consumer.stop()
-        return {where: end for where, end in ends.items() if end}
 
 
 async def ready_at_once() -> None:

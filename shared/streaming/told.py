@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from psycopg import sql
@@ -79,26 +80,36 @@ async def _lacking(pool: Pool, schema: str, told: Iterable[Told], newest: int | 
     return list(lacking.values())
 
 
-async def _read(bootstrap: str, topics: Sequence[str], tail: int | None) -> list[Told]:
-    """All records, or of each partition the last ones only."""
+async def ends(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """Where each partition of the topics ends, in order. Raises Retry where Kafka does not answer."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     try:
+        await admin.start()
         await consumer.start()
-        await consumer.topics()
-        numbers = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
-        return [
-            one
-            for topic in topics
-            for number in sorted(numbers[topic])
-            async for one in _of(consumer, TopicPartition(topic, number), tail)
-        ]
+        described = await admin.describe_topics(list(topics))
+        parts = [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
+        return await consumer.end_offsets(sorted(parts)) if parts else {}
+    except (KafkaError, OSError) as error:
+        raise Retry(f"Kafka at {bootstrap} cannot be read: {error!r}") from error
+    finally:
+        await admin.close()
+        await consumer.stop()
+
+
+async def _read(bootstrap: str, topics: Sequence[str], tail: int | None) -> list[Told]:
+    """All records, or of each partition the last ones only."""
+    parts = await ends(bootstrap, topics)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=10)
+    try:
+        await consumer.start()
+        return [one for where, end in parts.items() async for one in _of(consumer, where, end, tail)]
     finally:
         await consumer.stop()
 
 
-async def _of(consumer: AIOKafkaConsumer, where: TopicPartition, tail: int | None) -> AsyncIterator[Told]:
+async def _of(consumer: AIOKafkaConsumer, where: TopicPartition, end: int, tail: int | None) -> AsyncIterator[Told]:
     begin = (await consumer.beginning_offsets([where]))[where]
-    end = (await consumer.end_offsets([where]))[where]
     consumer.assign([where])
     consumer.seek(where, begin if tail is None else max(begin, end - tail))
     while await consumer.position(where) < end:

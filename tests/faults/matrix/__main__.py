@@ -62,7 +62,7 @@ def _all(directory: Path, names: list[str], replicas: int, options: argparse.Nam
                     name, replicas, seed, enterprises, failure="".join(traceback.format_exception(error)[-3:])
                 )
             yield trial
-            if not trial.passed:
+            if not trial.passed or FAULTS[name].stops is not None:
                 ground.close()
                 ground = None
     finally:

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.matrix import cluster_faults, kills, restores, server_faults, upstream_faults
+from aiokafka.structs import TopicPartition
+
+from tests.faults.matrix import (
+    cluster_faults,
+    disk_faults,
+    kills,
+    log_faults,
+    restores,
+    server_faults,
+    upstream_faults,
+)
 from tests.faults.matrix.ground import Ground, Needs
 from tests.integration.region import Upstream
 
@@ -20,12 +30,14 @@ def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`arrange`: what becomes of the region before it is sent. `lasts_seconds`: how long injecting takes, about, per
-    replica."""
+    replica. `stops`: there is no way on, and rightly: those who read these partitions stand still, what the others told
+    has to be right, and the ground is spent."""
 
     inject: Inject
     needs: Needs = _PLAIN
     arrange: Arrange = _as_it_is
     lasts_seconds: float = 4.0
+    stops: Callable[[Ground], frozenset[TopicPartition]] | None = None
 
 
 _LINKED = Needs(linked=True)
@@ -75,6 +87,10 @@ FAULTS: dict[str, Fault] = {
     "holdover-set-back": Fault(
         restores.set_back_and_refused("holdover", "events that this database does not know"), lasts_seconds=20
     ),
+    "upstream-trimmed-of-done": Fault(log_faults.trimmed_of_done, lasts_seconds=10),
+    "upstream-trimmed-of-undone": Fault(log_faults.trimmed_of_undone, lasts_seconds=20),
+    "ledger-disk-full": Fault(disk_faults.ledger_disk_full, lasts_seconds=20),
+    "topic-recreated": Fault(log_faults.recreated, lasts_seconds=12, stops=log_faults.facts_partitions),
     "broker-killed": Fault(
         cluster_faults.killed(cluster_faults.leads_most, "which led most partitions"), _THREE, lasts_seconds=12
     ),

@@ -32,6 +32,10 @@ class Needs:
     brokers: int = 1
 
 
+class Skipped(Exception):  # named by what becomes of the trial
+    """This machine cannot do it; the message says what is needed."""
+
+
 # By service, replica and metric.
 Told = dict[tuple[str, int, str], float]
 
