@@ -6,7 +6,7 @@ table lacks, unless the table is of an older copy. Asked once, at the start.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
@@ -83,7 +83,7 @@ async def _lacking(pool: Pool, schema: str, told: Iterable[Told], newest: int | 
 async def ends(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
     """Where each partition of the topics ends, in order. Raises Retry where Kafka does not answer."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, retry_backoff_ms=10)
     try:
         await admin.start()
         await consumer.start()
@@ -98,20 +98,24 @@ async def ends(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, in
 
 
 async def _read(bootstrap: str, topics: Sequence[str], tail: int | None) -> list[Told]:
-    """All records, or of each partition the last ones only."""
-    parts = await ends(bootstrap, topics)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=10)
+    """All records, or of each partition the last ones only; by partition, in order."""
+    until = await ends(bootstrap, topics)
+    # The first look at a topic is always "not known yet, try again".
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, retry_backoff_ms=10)
+    found: list[Told] = []
     try:
         await consumer.start()
-        return [one for where, end in parts.items() async for one in _of(consumer, where, end, tail)]
+        begins = await consumer.beginning_offsets(list(until)) if until else {}
+        starts = {where: begin if tail is None else max(begin, until[where] - tail) for where, begin in begins.items()}
+        left = {where for where, start in starts.items() if start < until[where]}
+        consumer.assign(list(left))
+        for where in left:
+            consumer.seek(where, starts[where])
+        while left:
+            for where, records in (await consumer.getmany(*left, timeout_ms=500)).items():
+                kept = [one for one in records if one.offset < until[where]]
+                found += [Told(one.topic, one.partition, one.offset, one.value or b"") for one in kept]
+            left = {where for where in left if await consumer.position(where) < until[where]}
     finally:
         await consumer.stop()
-
-
-async def _of(consumer: AIOKafkaConsumer, where: TopicPartition, end: int, tail: int | None) -> AsyncIterator[Told]:
-    begin = (await consumer.beginning_offsets([where]))[where]
-    consumer.assign([where])
-    consumer.seek(where, begin if tail is None else max(begin, end - tail))
-    while await consumer.position(where) < end:
-        for record in (await consumer.getmany(where, timeout_ms=500)).get(where, []):
-            yield Told(record.topic, record.partition, record.offset, record.value or b"")
+    return sorted(found, key=lambda one: (one.topic, one.partition, one.offset))

@@ -11,7 +11,7 @@ from deploy.local.logs import tail
 from deploy.local.postgres_server import SUPERUSER, wheel_binaries
 from tests.integration.running import Running
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 def dump(running: Running, service: str, name: str) -> Path:
@@ -41,9 +41,12 @@ def refusal(running: Running, service: str) -> str:
     """What the service says when it does not start. AssertionError when it does."""
     try:
         running.stack.start_service(service, deadline_seconds=_START_SECONDS)
-    except StackError:
-        lines = tail(running.stack.state / "logs" / f"{service}-0.log", 50)
-        return next(line for line in reversed(lines) if "does not start:" in line).partition("does not start: ")[2]
+    except StackError as error:
+        lines = tail(running.stack.state / "logs" / f"{service}-0.log", 200)
+        said = [line.partition("does not start: ")[2] for line in lines if "does not start: " in line]
+        if said:
+            return said[-1]
+        raise AssertionError(f"{service} did not start, and does not say why: {error}") from error
     raise AssertionError(f"{service} started on a copy that it may not go on from")
 
 
