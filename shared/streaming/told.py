@@ -70,6 +70,8 @@ async def stored(pool: Pool, schema: str, after: int) -> tuple[set[bytes], int]:
 async def _lacking(pool: Pool, schema: str, told: Iterable[Told], newest: int | None) -> list[Told]:
     name = sql.Identifier(schema)
     lacking = {one.digest: one for one in told}
+    if not lacking:
+        return []
     query = sql.SQL(
         "SELECT decode(md5(value), 'hex') FROM {0}.outbox WHERE seq > (SELECT last - %s FROM {0}.outbox_counter)"
     ).format(name)

@@ -87,8 +87,10 @@ FAULTS: dict[str, Fault] = {
     "holdover-set-back": Fault(
         restores.set_back_and_refused("holdover", "events that this database does not know"), lasts_seconds=20
     ),
-    "upstream-trimmed-of-done": Fault(log_faults.trimmed_of_done, lasts_seconds=10),
-    "upstream-trimmed-of-undone": Fault(log_faults.trimmed_of_undone, lasts_seconds=20),
+    "upstream-trimmed-of-done": Fault(log_faults.trimmed_of_done, arrange=upstream_faults.each_once, lasts_seconds=10),
+    "upstream-trimmed-of-undone": Fault(
+        log_faults.trimmed_of_undone, arrange=upstream_faults.each_once, lasts_seconds=20
+    ),
     "ledger-disk-full": Fault(disk_faults.ledger_disk_full, lasts_seconds=20),
     "topic-recreated": Fault(log_faults.recreated, lasts_seconds=12, stops=log_faults.facts_partitions),
     "broker-killed": Fault(

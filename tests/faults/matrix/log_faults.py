@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
+from services.cli.log import Line, read
 from services.intake.app import GROUP
 from shared.contracts.topics import FACTS, UPSTREAM
 from shared.streaming.told import ends
@@ -51,13 +52,14 @@ def trimmed_of_undone(ground: Ground) -> str:
             return undone[where] >= _UNDONE
 
         wait_until(enough, "what is sent while intake is away", 120)
-        missing = _undone(ground)[where] // 2
-        begin = _committed(ground).get(where, 0) + missing
+        done = _committed(ground).get(where, 0)
+        begin = done + _undone(ground)[where] // 2
+        missing = asyncio.run(_between(ground, where, done, begin))
         asyncio.run(_trim(ground, {where: begin}))
         with ground.running.instead("intake", ["-m", "services.intake.app"]):
             said = _complaint(ground, "intake", "records are missing")
-        # The operator's step, as the sentence says: the sender repeats, and the group's offset is set.
-        ground.load.mix([list(part) for part in ground.load.sent])
+        # The operator's step, as the sentence says: the sender repeats them, and the group's offset is set.
+        ground.running.send_records(where.topic, missing)
         asyncio.run(_set_offset(ground, where, begin))
         ground.load.was_hurt()
         for replica in range(ground.replicas):
@@ -117,6 +119,14 @@ def _committed(ground: Ground) -> dict[TopicPartition, int]:
 def _undone(ground: Ground) -> dict[TopicPartition, int]:
     done = _committed(ground)
     return {where: end - done.get(where, 0) for where, end in asyncio.run(ends(ground.running.kafka, UPSTREAM)).items()}
+
+
+async def _between(ground: Ground, where: TopicPartition, first: int, end: int) -> list[Line]:
+    found = []
+    async for one in read(ground.running.kafka, where.topic, [where.partition]):
+        if first <= one.offset < end:
+            found.append(Line(one.key, one.value, tuple(one.headers)))
+    return found
 
 
 async def _trim(ground: Ground, before: dict[TopicPartition, int]) -> None:
