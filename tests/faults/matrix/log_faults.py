@@ -8,6 +8,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import CommitFailedError
 from aiokafka.structs import TopicPartition
 
 from services.cli.log import Line, read
@@ -139,13 +140,19 @@ async def _trim(ground: Ground, before: dict[TopicPartition, int]) -> None:
 
 
 async def _set_offset(ground: Ground, where: TopicPartition, offset: int) -> None:
-    consumer = AIOKafkaConsumer(bootstrap_servers=ground.running.kafka, group_id=GROUP, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        consumer.assign([where])
-        await consumer.commit({where: offset})
-    finally:
-        await consumer.stop()
+    """Refused until the group has no member: one that was killed is a member until its session ends."""
+    for _ in range(60):
+        consumer = AIOKafkaConsumer(bootstrap_servers=ground.running.kafka, group_id=GROUP, enable_auto_commit=False)
+        try:
+            await consumer.start()
+            consumer.assign([where])
+            await consumer.commit({where: offset})
+            return
+        except CommitFailedError:
+            await asyncio.sleep(1)
+        finally:
+            await consumer.stop()
+    raise AssertionError(f"the group {GROUP} has members")
 
 
 async def _recreate(ground: Ground) -> None:
