@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from services.payments import api, batches_api, books_api, officers, officers_money
@@ -14,7 +15,7 @@ from services.payments.conserving import Conserving
 from services.payments.desk import Desk
 from services.payments.handlers import PaymentsFold
 from services.payments.post import Post
-from services.payments.restored import HeldBack, Restored
+from services.payments.restored import CommandsAfter, DecisionsAfter, Restored
 from services.payments.settings import Settings
 from services.payments.store.rows import PaymentRows
 from services.payments.vault import Vault
@@ -46,6 +47,7 @@ def build(settings: Settings) -> Service:
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
     restored = Restored(pool, SCHEMA, settings.kafka_bootstrap)
     backing = looking_first(backing, restored.look)
+    backing = replace(backing, store=PostgresStore(pool, SCHEMA, DecisionsAfter(restored)))
     debtors = {programme: Debtor(**account.model_dump()) for programme, account in settings.debtors.items()}
     post = Post(pool, SCHEMA, DirectoryMailbox(settings.bank_dir), vault, debtors)
     partitions = topics.topics()[topics.DECISIONS].partitions
@@ -60,7 +62,7 @@ def build(settings: Settings) -> Service:
     desk = Desk(pool, SCHEMA, partitions, ready=restored.over)
     # Opened with the other: they share a pool. Commands are partitioned by payment or batch, and locked apart.
     words = Backing(
-        PostgresStore(pool, SCHEMA, HeldBack(SCHEMA, restored), space=f"{SCHEMA}.commands"),
+        PostgresStore(pool, SCHEMA, CommandsAfter(SCHEMA, restored), space=f"{SCHEMA}.commands"),
         nullcontext,
         (working.run, Conserving(pool).run),
         {"clerk": lambda: working.trouble},

@@ -7,17 +7,23 @@ payments does not start.
 """
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 import msgspec
 from aiokafka.structs import TopicPartition
 
+from services.payments.domain.state import Held
 from services.payments.store.command_rows import CommandRows, Kept
+from services.payments.store.rows import PaymentRows
 from shared.contracts import topics
 from shared.streaming import progress, told
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.postgres_store import Connection, Pool, transaction
 from shared.streaming.told import Told
 
+_NEWEST: LiteralString = """
+    (SELECT seq, decode(md5(value), 'hex') FROM outbox WHERE seq = %s)
+    UNION (SELECT seq, decode(md5(value), 'hex') FROM outbox ORDER BY seq DESC LIMIT 1)"""
 _LEDGERS = (topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS)
 
 
@@ -34,24 +40,45 @@ class _Event(msgspec.Struct):
 
 
 class Restored:
-    """`look` before anything starts; then the others hold back what must wait, with Retry."""
+    """`look` before anything starts; then the others hold back what must wait, with Retry.
+
+    A database may be set back under us as well: then the newest event that we saw there is another one, or gone. Who
+    finds that leaves the looking to the clerk, who comes by all the time and holds no connection meanwhile.
+    """
 
     def __init__(self, pool: Pool, schema: str, bootstrap: str) -> None:
         self._pool, self._schema, self._bootstrap = pool, schema, bootstrap
         self._untold: set[bytes] = set()
         self._looked_at = 0
         self._unheard: dict[TopicPartition, int] = {}
+        # The number and the digest of the newest event seen.
+        self._newest: tuple[int, bytes] | None = None
+        self._set_back = False
+        self._refusal: str | None = None
 
     async def look(self) -> None:
         """Raises Stop where the database lacks money that left or came back, Retry where Kafka does not answer."""
         found = await told.unknown(self._pool, self._schema, self._bootstrap, _LEDGERS)
         others = [one for one in found if not _decided(one)]
         if others:
-            raise Stop(_refusal(len(found), others))
+            self._refusal = _refusal(len(found), others)
+            raise Stop(self._refusal)
         _, self._looked_at = await told.stored(self._pool, self._schema, 0) if found else (set(), 0)
         self._untold = {one.digest for one in found}
         ends = await told.ends(self._bootstrap, [topics.COMMANDS])
         self._unheard = {where: end for where, end in ends.items() if end}
+        self._newest, self._set_back = None, False
+
+    async def same(self, db: Connection) -> None:
+        """Raises Retry where the database was set back under us, Stop once it is known that none may go on from it."""
+        if self._refusal is not None:
+            raise Stop(self._refusal)
+        rows = await (await db.execute(_NEWEST, (0 if self._newest is None else self._newest[0],))).fetchall()
+        if self._newest is not None and self._newest not in rows:
+            self._set_back = True
+        if self._set_back:
+            raise Retry("the database was set back to an older copy; what the ledger topics know more is looked up")
+        self._newest = max(rows, default=None)
 
     async def told_again(self) -> None:
         """Retry until what decisions caused since the copy was made is told again."""
@@ -69,11 +96,15 @@ class Restored:
 
         So an approval meets the batch it was given for, or none: never one made anew under the same id.
         """
+        try:
+            async with transaction(self._pool) as db:
+                await self.same(db)
+                places = await progress.places(db)
+        except Retry:
+            if self._set_back:
+                await self.look()
+            raise
         await self.told_again()
-        if not self._unheard:
-            return
-        async with transaction(self._pool) as db:
-            places = await progress.places(db)
         for one in places:
             where = TopicPartition(one.topic, one.partition)
             if one.next_offset >= self._unheard.get(where, one.next_offset + 1):
@@ -86,7 +117,18 @@ async def ready_at_once() -> None:
     """For a database that was never set back."""
 
 
-class HeldBack(CommandRows):
+class DecisionsAfter(PaymentRows):
+    """The tables as decisions see them, as long as they are the same ones."""
+
+    def __init__(self, restored: Restored) -> None:
+        self._restored = restored
+
+    async def load(self, db: Connection, partition: TopicPartition, keys: Sequence[str]) -> dict[str, Held]:
+        await self._restored.same(db)
+        return await super().load(db, partition, keys)
+
+
+class CommandsAfter(CommandRows):
     """The tables as commands see them, once all is told again."""
 
     def __init__(self, schema: str, restored: Restored) -> None:
@@ -94,6 +136,7 @@ class HeldBack(CommandRows):
         self._restored = restored
 
     async def load(self, db: Connection, partition: TopicPartition, keys: Sequence[str]) -> dict[str, Kept]:
+        await self._restored.same(db)
         await self._restored.told_again()
         return await super().load(db, partition, keys)
 

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from services.payments.cases import day, take
 from services.payments.office_cases import Office, open_office
-from services.payments.restored import HeldBack, Restored
+from services.payments.restored import CommandsAfter, DecisionsAfter, Restored
 from shared.contracts import topics
 from shared.streaming import told
 from shared.streaming.errors import Retry, Stop
@@ -79,7 +79,7 @@ async def test_until_all_is_told_again_no_command_is_taken_and_the_clerk_rests(o
     logs.lacking = [first, second]
     restored = Restored(office.pool, "payments", "")
     await restored.look()
-    rows = HeldBack("payments", restored)
+    rows = CommandsAfter("payments", restored)
     clerk = office.clerk
     clerk._ready = restored.over
     for value in (first.value, b"another", second.value):
@@ -109,3 +109,42 @@ async def test_commands_given_before_the_start_come_first(office: Office, logs: 
         await restored.over()
     await office.answer("0" * 32, "settled")
     await restored.over()
+
+
+async def test_a_database_set_back_under_us_is_found(office: Office, logs: Logs) -> None:
+    """By the newest event that was seen: another has its number now."""
+    restored = Restored(office.pool, "payments", "")
+    await restored.look()
+    rows = DecisionsAfter(restored)
+
+    async def load() -> None:
+        async with transaction(office.pool) as db:
+            await rows.load(db, TopicPartition(topics.DECISIONS, 3), [])
+
+    async def put(value: bytes) -> None:
+        async with transaction(office.pool) as db:
+            await append(db, "payments", [Output(HERE, 3, b"k", value)])
+
+    for value in (b"one", b"two"):
+        await put(value)
+        await load()
+    await office.do("ALTER TABLE outbox DISABLE TRIGGER ALL; DELETE FROM outbox WHERE seq = 2")
+    await office.do("UPDATE outbox_counter SET last = 1")
+    await put(b"two, and another")
+    with pytest.raises(Retry, match="set back"):
+        await load()
+    lost = event(topics.DECISIONS)
+    logs.lacking = [lost]
+    with pytest.raises(Retry, match="set back"):
+        await restored.over()
+    await load()
+    with pytest.raises(Retry, match=r"1 events .* not told again"):
+        await restored.over()
+    await put(lost.value)
+    await restored.over()
+    await office.do("DELETE FROM outbox WHERE seq = 3")
+    logs.lacking = [event("payments.actions")]
+    with pytest.raises(Stop):
+        await restored.over()
+    with pytest.raises(Stop):
+        await load()
