@@ -187,14 +187,15 @@ async def _start(
     service: Service, broker: KafkaBroker, edges: Sequence[Edge], stack: AsyncExitStack, end: Callable[[str], None]
 ) -> None:
     """Each step registers its own end with `stack`; they end in the opposite order. `end`: of the process, with why."""
+    read = {topic for source in service.inputs for topic in source.topics} | set(service.also_reads)
     backings = _backings(service)
-    for backing in backings:
-        await stack.enter_async_context(backing.opened())
     try:
+        # First: what is opened next may read topics, and would not say why it cannot.
         await check_admitted(service.kafka)
-        read = {topic for source in service.inputs for topic in source.topics} | set(service.also_reads)
         await check_topics(service.kafka, read | set(service.writes))
         await check_groups(service.kafka, [source.group for source in service.inputs])
+        for backing in backings:
+            await stack.enter_async_context(backing.opened())
         if service.publisher is not None:
             stack.push_async_callback(service.publisher.stop)
             await service.publisher.start()

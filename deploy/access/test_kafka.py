@@ -19,13 +19,13 @@ EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "eligibility": ({"relief.decisions.v1"}, {"relief.facts.v1", "relief.packs.v1"}, {"relief-eligibility"}),
     "payments": (
         {"ledger.exemptions.v1", "ledger.refunds.v1", "payments.commands.v1"},
-        {"relief.decisions.v1", "payments.commands.v1"},
+        {"relief.decisions.v1", "payments.commands.v1", "ledger.exemptions.v1", "ledger.refunds.v1"},
         {"relief-payments", "relief-payments-commands"},
     ),
     "ledger": (set(), {"ledger.exemptions.v1", "ledger.refunds.v1"}, {"relief-ledger"}),
     "holdover": (
         {"holdover.orders.v1"},
-        {"relief.facts.v1", "relief.decisions.v1", "relief.packs.v1"},
+        {"relief.facts.v1", "relief.decisions.v1", "relief.packs.v1", "holdover.orders.v1"},
         {"relief-holdover-facts", "relief-holdover-decisions"},
     ),
     "bank": ({"payments.commands.v1"}, set(), set()),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.matrix.ground import Ground, prepare
+from tests.faults.matrix.ground import Ground, Needs, prepare
 from tests.faults.matrix.trial import tried
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -18,7 +18,7 @@ SHORT = (
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    ground = prepare(tmp_path_factory.mktemp("ground") / "one", 1, linked=True)
+    ground = prepare(tmp_path_factory.mktemp("ground") / "one", 1, Needs(linked=True))
     try:
         yield ground
     finally:

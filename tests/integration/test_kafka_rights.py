@@ -51,10 +51,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "relief.facts.v1": ({"intake"}, {"eligibility", "holdover", "cli"}),
     "relief.rejected.v1": ({"intake"}, {"cli"}),
     "relief.decisions.v1": ({"eligibility"}, {"intake", "payments", "holdover", "cli"}),
-    "ledger.exemptions.v1": ({"payments"}, {"ledger", "cli"}),
-    "ledger.refunds.v1": ({"payments"}, {"ledger", "cli"}),
+    "ledger.exemptions.v1": ({"payments"}, {"ledger", "payments", "cli"}),
+    "ledger.refunds.v1": ({"payments"}, {"ledger", "payments", "cli"}),
     "payments.commands.v1": ({"payments", "bank"}, {"payments", "cli"}),
-    "holdover.orders.v1": ({"holdover"}, {"utilities", "cli"}),
+    "holdover.orders.v1": ({"holdover"}, {"utilities", "holdover", "cli"}),
 }
 # By consumer group: its only member.
 MEMBER = {

@@ -24,6 +24,19 @@ _TOLD_METRICS = {
     "relief_producer_recreations_total": "new producers",
 }
 
+
+@dataclass(frozen=True, slots=True, order=True)
+class Needs:
+    """What a fault needs of its ground. `linked`: proxies before PostgreSQL and Redis; `brokers`: of Kafka."""
+
+    linked: bool = False
+    brokers: int = 1
+
+
+class Skipped(Exception):  # named by what becomes of the trial
+    """This machine cannot do it; the message says what is needed."""
+
+
 # By service, replica and metric.
 Told = dict[tuple[str, int, str], float]
 
@@ -82,16 +95,16 @@ def told_between(before: Told, after: Told) -> str:
     return ", ".join(f"{number} {_TOLD_METRICS[metric]}" for metric, number in sums.items() if number)
 
 
-def prepare(directory: Path, replicas: int, *, linked: bool) -> Ground:
+def prepare(directory: Path, replicas: int, needs: Needs) -> Ground:
     """A whole installation, ready, with a day and a pack in force; it dies with this process."""
     directory.mkdir(parents=True)
-    servers = Stack(directory / "servers", (), prefer_defaults=False, environ=environ())
-    servers.up(stay=False)
+    servers = Stack(directory / "servers", (), brokers=needs.brokers, prefer_defaults=False, environ=environ())
+    servers.up(stay=False, deadline_seconds=180)
     # Who the services are goes with where the servers are.
     told = (*SERVERS.values(), redis_server.PASSWORDS, postgres_server.PASSWORDS)
     found = {variable: servers.environment()[variable] for variable in told}
     links: dict[str, Proxy] = {}
-    if linked:
+    if needs.linked:
         for server in ("redis", "postgres"):
             links[server] = Proxy.to_url(found[SERVERS[server]])
             found[SERVERS[server]] = links[server].url
