@@ -68,7 +68,8 @@ async def ending_tls(url: str, context: ssl.SSLContext, *, asked: bool) -> Async
     target = urlsplit(url)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        # Cancelled: when the test is over.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             if asked:
                 await reader.readexactly(_SSL_REQUEST_BYTES)
                 writer.write(b"S")
