@@ -65,7 +65,10 @@ def trimmed_of_undone(ground: Ground) -> str:
         ground.load.was_hurt()
         for replica in range(ground.replicas):
             ground.stack.start_service("intake", replica)
-    return f"{len(missing)} records trimmed before they were done: stopped with {said!r}; after the operator's step it went on"
+    return (
+        f"{len(missing)} records trimmed before they were done: stopped with {said!r}; after the operator's step it "
+        "went on"
+    )
 
 
 def recreated(ground: Ground) -> str:
