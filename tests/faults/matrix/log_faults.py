@@ -66,7 +66,8 @@ def trimmed_of_undone(ground: Ground) -> str:
         for replica in range(ground.replicas):
             ground.stack.start_service("intake", replica)
     return (
-        f"{missing} records trimmed before they were done: stopped with {said!r}; after the operator's step it went on"
+        f"{len(missing)} records trimmed before they were done: stopped with {said!r}; after the operator's step it "
+        "went on"
     )
 
 
