@@ -20,9 +20,12 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import web
+from shared.access import TokenVerifier
 from shared.contracts import registry
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
+from shared.gate import Gate
 from shared.keyfiles import KeyFileError
+from shared.limits import Limiter
 from shared.observability import asyncapi, logging
 from shared.observability.health import Check, Health
 from shared.streaming.edge import STALLED_SECONDS, Edge
@@ -48,6 +51,8 @@ class ServiceSettings(BaseSettings):
     instance: str | None = None
     secrets_dir: Path
     token_issuer: str = DEVELOPMENT_ISSUER
+    # Where the replicas count callers together; without it, each counts for itself.
+    redis_url: str | None = Field(default=None, min_length=1)
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
 
     @property
@@ -84,14 +89,22 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A whole service, wired but not started. `writes`: the topics that `publisher` is for, none when it has none."""
+    """A whole service, wired but not started. `writes`: the topics that `publisher` is for, none when it has none.
+    `gate`: the one that its `routers` let callers in by, from `gate_of`.
+    """
 
     name: str
     settings: ServiceSettings
+    gate: Gate
     inputs: Sequence[Input]
     publisher: Publisher | None = None
     writes: tuple[str, ...] = ()
     routers: Sequence[APIRouter] = ()
+
+
+def gate_of(name: str, settings: ServiceSettings) -> Gate:
+    """Who is let in to the service's routes, and how often. Raises KeyFileError."""
+    return Gate(TokenVerifier(settings.token_keys, settings.token_issuer), Limiter(settings.redis_url, name))
 
 
 def run(name: str, settings_type: type[G], build: Callable[[G], Service]) -> int:
@@ -180,6 +193,8 @@ def _add_checks(service: Service, edges: Sequence[Edge], health: Health) -> None
 
 async def _start(service: Service, broker: KafkaBroker, edges: Sequence[Edge], stack: AsyncExitStack) -> None:
     """Each step registers its own end with `stack`; they end in the opposite order."""
+    # It needs no opening: it counts without Redis too.
+    stack.push_async_callback(service.gate.close)
     backings = _backings(service)
     for backing in backings:
         await stack.enter_async_context(backing.opened())

@@ -12,8 +12,6 @@ class Settings(ServiceSettings):
     """The terms of a holdover come from the policy pack of its grant, which the log keeps."""
 
     postgres_url: str = Field(min_length=1)
-    # Counts callers for the rate limits, nothing else.
-    redis_url: str = Field(min_length=1)
     # Days before its date that an instalment is announced; kept with each grant, so a change is for later grants.
     remind_days: int = Field(default=7, ge=1, le=20)
 
