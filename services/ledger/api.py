@@ -46,7 +46,7 @@ def _booked_type(value: str) -> str:
 
 _Seq = Annotated[int, Query(ge=0, le=2**63 - 1)]
 _Day = Annotated[date, BeforeValidator(_written_day), Query()]
-_Type = Annotated[str, AfterValidator(_booked_type), Query()]
+_Type = Annotated[str, AfterValidator(_booked_type), Query(json_schema_extra={"enum": list(CHART)})]
 # The account and those under it.
 _Account = Annotated[
     str, Query(max_length=256, pattern="^(Assets|Liabilities|Expenses|Income|Equity)(:[A-Z0-9][A-Za-z0-9-]*)*$")

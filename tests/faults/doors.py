@@ -1,7 +1,12 @@
 """Every route of every service, and which roles it is open to: written down a second time, by hand."""
 
-from shared.access import ROLES
+from typing import Any
 
+from services.intake.api_cases import HOLDOVER
+from shared.access import ROLES
+from shared.uscc import with_check_character
+
+USCC = with_check_character("91650100MA0000001")
 STAFF = "liaison approver auditor operator service"
 ALL_STAFF = f"preparer {STAFF}"
 WATCH = "auditor operator service"
@@ -57,3 +62,19 @@ def let_in(service: str, door: str) -> set[str]:
     roles = set(DOORS[service][door].split())
     assert roles <= ROLES
     return roles
+
+
+# Bodies that are understood, so that who is turned away is turned away for who they are.
+_BODIES: dict[str, Any] = {
+    "/v1/applications": HOLDOVER | {"uscc": USCC},
+    "/v1/freezes": {"reason": "r", "scope": "enterprise", "subject": USCC},
+    "/v1/freezes/release": {"reason": "r", "scope": "enterprise", "subject": USCC},
+    "/v1/budgets/{programme}": {"reason": "r", "total_fen": 1},
+    "/v1/payments/{payment_id}/resolve": {"reason": "r", "status": "rejected"},
+}
+
+
+def body_of(path: str) -> dict[str, Any]:
+    """A body that the route understands; of the others, that of every officer's action."""
+    found: dict[str, Any] = _BODIES.get(path, {"reason": "r"})
+    return found

@@ -11,28 +11,20 @@ import pytest
 from starlette.routing import Route
 
 from services import conftest as fixtures
-from services.intake.api_cases import HOLDOVER, KEY
+from services.intake.api_cases import KEY
 from shared.access import ROLES
 from shared.devkeys import issue_development_token
 from shared.uscc import with_check_character
-from tests.faults.doors import DOORS, PUBLIC, let_in
+from tests.faults.doors import DOORS, PUBLIC, USCC, body_of, let_in
 from tests.faults.http_sites import SERVICES, Site
 
 pytestmark = pytest.mark.integration
 database, redis_url, secrets = fixtures.database, fixtures.redis_url, fixtures.secrets
-USCC, OTHER = with_check_character("91650100MA0000001"), with_check_character("91650100MA0000002")
+OTHER = with_check_character("91650100MA0000002")
 NAMES = {
     "uscc": USCC, "application_id": "0" * 32, "batch_id": "f" * 32, "payment_id": "f" * 32, "clawback_id": "f" * 32,
     "programme": "job_stabilisation",
 }  # fmt: skip
-# Bodies that are understood, so that who is turned away is turned away for who they are.
-BODIES: dict[str, Any] = {
-    "/v1/applications": HOLDOVER | {"uscc": USCC},
-    "/v1/freezes": {"reason": "r", "scope": "enterprise", "subject": USCC},
-    "/v1/freezes/release": {"reason": "r", "scope": "enterprise", "subject": USCC},
-    "/v1/budgets/{programme}": {"reason": "r", "total_fen": 1},
-    "/v1/payments/{payment_id}/resolve": {"reason": "r", "status": "rejected"},
-}
 QUERY = {"supplier_id": "grid-6501", "account_no": "A-1"}
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -74,7 +66,7 @@ def knock(site: Site, door: str, token: str | None, query: dict[str, str] = QUER
     if token is not None:
         sent["headers"]["Authorization"] = f"Bearer {token}"
     if method != "GET":
-        sent["json"] = BODIES.get(template, {"reason": "r"})
+        sent["json"] = body_of(template)
     return site.ask(method, path, **sent)
 
 
