@@ -98,8 +98,8 @@ def test_what_is_asked_is_answered_as_the_document_says(site: Site, mode: Genera
 def _ruled(answer: httpx.Response) -> bool:
     """Refused for a rule that the schema does not state.
 
-    By a name of its own; for what a schema cannot say of `details` and `contact`; or for a whole number written 1.0, which
-    JSON Schema takes for an integer and we do not.
+    By a name of its own; for what a schema cannot say of `details` and `contact`; or for a whole number written 1.0,
+    which JSON Schema takes for an integer and we do not.
     """
     if answer.status_code != 422:
         return False

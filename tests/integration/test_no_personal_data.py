@@ -109,7 +109,7 @@ def _ask(told: Told) -> None:
     ]  # fmt: skip
     for one in bent:
         told.ask("intake", "POST", "/v1/applications", "enterprise", json=one, headers=key)
-    for content in (json.dumps(body)[:-5], json.dumps(body) + PERSON, json.dumps(body) * 200):
+    for content in (json.dumps(body)[:-5], json.dumps(body) + PERSON, json.dumps(body) * 400):
         headers = key | {"Content-Type": "application/json"}
         told.ask("intake", "POST", "/v1/applications", "enterprise", content=content.encode(), headers=headers)
     for role in (None, "supplier", "enterprise"):
@@ -162,7 +162,7 @@ def test_no_log_no_store_and_no_file_holds_them(told: Told) -> None:
     assert len(list((state / "logs").iterdir())) >= len(STAGES)
     assert not list(in_files(state, spelt(CANARIES), HELD_IN_THE_OPEN))
     assert not list(in_files(state, spelt(told.tokens)))
-    assert not list(in_files(state / "bank" / "refused", spelt(CANARIES), ())) or not _reasons(state)
+    assert not _reasons(state)
     assert not list(in_files(state / "kafka", spelt(CANARIES), ("data",)))
 
 
@@ -183,7 +183,7 @@ def test_what_stands_in_postgres_is_sealed(told: Told) -> None:
 
 def test_topics_behind_the_door_hold_sealed_values_alone(told: Told) -> None:
     seen = 0
-    for topic in sorted(set(topics()) - OPEN_TOPICS):
+    for topic in sorted({name for name, one in topics().items() if not one.planned} - OPEN_TOPICS):
         for value in run(_records(told.running, topic)):
             assert not in_bytes(value, spelt(CANARIES)), topic
             seen += 1
