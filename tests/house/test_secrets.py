@@ -18,8 +18,7 @@ SERVICES: tuple[type[ServiceSettings], ...] = (Eligibility, Holdover, Intake, Le
 _SECRET_NAME = re.compile("secret|password|token|key|credential|url|bootstrap")
 # A private key's beginning, a token's, and a password inside an address; spelt so that this file holds none.
 _SECRET_TEXT = re.compile(
-    "-----BEGIN [A-Z ]*PRIVATE"
-    + " KEY|eyJhbGciOi[A-Za-z0-9_-]{20,}|[a-z]+://[^/:@\\s{}\"']+:[^/@\\s{}\"']{3,}@[a-z0-9.-]+"
+    "-----BEGIN [A-Z ]*PRIVATE" + " KEY|eyJ[A-Za-z0-9_-]+[.]eyJ|[a-z]+://[^/:@\\s{}\"']+:[^/@\\s{}\"']{3,}@[a-z0-9.-]+"
 )
 
 
@@ -35,5 +34,7 @@ def test_no_setting_has_a_secret_for_a_default(settings: type[ServiceSettings]) 
 
 def test_no_file_holds_a_key_a_token_or_a_password() -> None:
     assert {"secrets_dir"} <= {name for name, field in ServiceSettings.model_fields.items() if field.is_required()}
-    found = [f"{source.path}: {hit[0][:40]}" for source in sources() for hit in _SECRET_TEXT.finditer(source.text)]
+    # Tests have made-up ones, to see what becomes of them.
+    shipped = [source for source in sources() if not source.path.name.startswith("test_")]
+    found = [f"{source.path}: {hit[0][:40]}" for source in shipped for hit in _SECRET_TEXT.finditer(source.text)]
     assert not found
