@@ -94,6 +94,12 @@ class Callers:
         if trouble:
             raise trouble[0]
 
+    def wait_until_refused(self, seconds: float = 90.0) -> None:
+        """Until they have used up what they may ask in a minute: from then on, all of it is too much."""
+        deadline = time.monotonic() + seconds
+        while not self.heard.shed(429) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     async def _ask_all(self) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
         async with (

@@ -14,9 +14,9 @@ from tests.integration.region import Upstream, slices
 SLICES_PER_SECOND = 4
 
 
-async def feed(kafka: str, region: list[Upstream], seconds: float) -> float:
-    """Sends all of it within `seconds`, or as fast as it goes; how long it took. Nothing is read meanwhile."""
-    parts = slices(region, max(1, int(seconds * SLICES_PER_SECOND)))
+async def feed(kafka: str, region: list[Upstream], per_second: float) -> float:
+    """Sends all of it at this pace, or as fast as it goes; how many seconds it took. Nothing is read meanwhile."""
+    parts = slices(region, max(1, int(len(region) / per_second * SLICES_PER_SECOND)))
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka, acks="all", enable_idempotence=True, max_batch_size=LARGEST_BYTES,
         max_request_size=LARGEST_BYTES,
