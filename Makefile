@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 ENTERPRISES ?= 2000
 SEED ?= 1
 
-.PHONY: help setup demo test test-unit test-integration faults faults-selftest lint types check up down clean lock
+.PHONY: help setup demo test test-unit test-integration faults faults-selftest overload lint types check up down clean lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ faults: setup ## Every fault into a running stream, with one and two replicas: a
 
 faults-selftest: setup ## Plant bugs in a copy of the checkout, one at a time; fails unless each is caught
 	$(BIN)/python -m tests.faults.selftest
+
+overload: setup ## Ten times what this machine can take for two minutes, then its recovery; fails unless every promise holds
+	$(BIN)/python -m tests.faults.overload
 
 lint: setup ## Style, layers, generated files
 	$(BIN)/ruff check .

@@ -1,14 +1,12 @@
-"""Who is calling: bearer tokens (JWT, RFC 7519) of one issuer, and what each role may do."""
+"""Who is calling: bearer tokens (JWT, RFC 7519) of one issuer, and for whom each may act. `gate` lets them in."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
@@ -24,7 +22,6 @@ ALGORITHMS = ("ES256", "RS256")
 _MAX_TOKEN = 8_192
 _MIN_RSA_BITS = 2_048
 _log = structlog.stdlib.get_logger(__name__)
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of the configured issuer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,14 @@ class Principal:
     def may_act_for(self, uscc: str) -> bool:
         """An enterprise acts for its own uscc only, a supplier for nobody; no other role is tied to one enterprise.
 
-        The route's `require` says which roles come in at all.
+        The route's `Gate.require` says which roles come in at all.
         """
         return self.uscc == uscc if "enterprise" in self.roles else bool(self.roles - {"supplier"})
 
     def may_see_supplier(self, supplier_id: str) -> bool:
         """A supplier sees its own accounts only, an enterprise nobody's; no other role is tied to one supplier.
 
-        The route's `require` says which roles come in at all.
+        The route's `Gate.require` says which roles come in at all.
         """
         if "supplier" in self.roles:
             return self.supplier_id == supplier_id
@@ -117,29 +114,6 @@ class TokenVerifier:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def require(verifier: TokenVerifier, *roles: str) -> Callable[..., Awaitable[Principal]]:
-    """A FastAPI dependency that gives the Principal, if it has one of `roles` (any principal when none is named).
-
-    401 without a valid token, 403 without the role, both as problem documents. A supplier comes in only where its role
-    is named, whatever other roles its token has: it is a company outside, and no route is open to it by accident.
-    """
-    unknown = set(roles) - ROLES
-    if unknown:
-        raise ValueError(f"Unknown roles: {', '.join(sorted(unknown))}.")
-    wanted = frozenset(roles)
-
-    async def principal(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:
-        if credentials is None:
-            raise unauthorised("Send a token: the header Authorization with Bearer and the token.", sent=False)
-        found = verifier.verify(credentials.credentials)
-        outside = "supplier" in found.roles and "supplier" not in wanted
-        if outside or (wanted and not wanted & found.roles):
-            raise forbidden(f"This needs the role {' or '.join(sorted(wanted))}." if wanted else "Not for suppliers.")
-        return found
-
-    return principal
 
 
 def unauthorised(detail: str, *, sent: bool = True) -> Problem:

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet, import_key
 
 DIGEST_KEY_BYTES = 32
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class KeyFileError(ValueError):
@@ -24,6 +26,7 @@ def read_key(path: Path) -> Key:
     except (JoseError, ValueError, TypeError, KeyError) as problem:
         raise KeyFileError(f"The key file {path} holds no usable JSON Web Key ({type(problem).__name__}).") from problem
     key.ensure_kid()
+    _warn_if_open(path, key.is_private)
     return key
 
 
@@ -38,6 +41,7 @@ def read_key_set(path: Path) -> KeySet:
         raise KeyFileError(f"The key file {path} holds no usable key set ({type(problem).__name__}).") from problem
     if len({key.kid for key in keys}) != len(keys.keys):
         raise KeyFileError(f"The key file {path} has two keys with one key id: give each its own.")
+    _warn_if_open(path, any(key.is_private for key in keys))
     return keys
 
 
@@ -51,6 +55,7 @@ def read_digest_key(path: Path) -> bytes:
         raise KeyFileError(f"The key file {path} must be one line of base64.") from problem
     if len(secret) != DIGEST_KEY_BYTES:
         raise KeyFileError(f"The key file {path} must hold {DIGEST_KEY_BYTES} bytes in base64; it holds {len(secret)}.")
+    _warn_if_open(path, True)
     return secret
 
 
@@ -65,6 +70,21 @@ def read_password(path: Path) -> str:
     if not password:
         raise KeyFileError(f"The password file {path} is empty.")
     return password
+
+
+def open_to_others(path: Path) -> str | None:
+    """A sentence where others than owner and group may read a file of secrets, or others than its owner write it."""
+    mode = path.stat().st_mode & 0o777
+    if not mode & 0o026:
+        return None
+    return f"The key file {path} has mode {mode:03o}, so that others may use its keys: chmod 600 {path}."
+
+
+def _warn_if_open(path: Path, secret: bool) -> None:
+    # Not refused: an orchestrator mounts secrets as 0644 by default, into a container where nobody else is.
+    sentence = open_to_others(path) if secret else None
+    if sentence is not None:
+        _log.warning("a key file is open to others", reason=sentence)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

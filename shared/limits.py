@@ -1,13 +1,9 @@
-"""How often one caller may ask: limits shared by all replicas through Redis, kept by each alone while Redis is away."""
+"""How often one caller may ask: counted by all replicas together in Redis, by each alone without it."""
 
-import ipaddress
 import math
 import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import structlog
-from fastapi import Depends, Request
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -16,9 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from shared.access import Principal
 from shared.observability.metrics import LIMITER_FALLBACKS
-from shared.problems import Problem
 from shared.streaming.errors import Stop
 from shared.streaming.redis_store import UNASKED, refusal
 
@@ -36,8 +30,15 @@ class Limiter:
     protection exactly when something is wrong. The worst case is the limit times the number of replicas.
     """
 
-    def __init__(self, redis_url: str, prefix: str) -> None:
-        """`redis_url`: redis://, rediss:// or unix://; `prefix` parts services that share one Redis."""
+    def __init__(self, redis_url: str | None, prefix: str) -> None:
+        """`redis_url`: redis://, rediss:// or unix://, or None where each process shall count for itself; `prefix`
+        parts services that share one Redis.
+        """
+        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._alone_until = 0.0
+        self._pool = self._shared = None
+        if redis_url is None:
+            return
         self._pool = ConnectionPool.from_url(
             redis_url,
             socket_timeout=_REDIS_SECONDS,
@@ -53,11 +54,11 @@ class Limiter:
             connection_pool=self._pool,  # type: ignore[arg-type]  # documented, but missing from the signature
         )
         self._shared = SlidingWindowCounterRateLimiter(storage)
-        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._alone_until = 0.0
 
     async def wait_seconds(self, rate: RateLimitItem, caller: str) -> int:
         """0 when the call may go on (and is counted), else whole seconds until one may."""
+        if self._shared is None:
+            return await self._ask(self._alone, rate, caller)
         if time.monotonic() >= self._alone_until:
             try:
                 wait = await self._ask(self._shared, rate, caller)
@@ -76,6 +77,8 @@ class Limiter:
 
     async def check(self) -> None:
         """Raises Stop where Redis does not let us in, or not at our counters; one that is away is none of that."""
+        if self._shared is None:
+            return
         try:
             await self._shared.get_window_stats(parse("1/second"), "start")
         except (RedisError, OSError, TimeoutError) as error:
@@ -84,8 +87,9 @@ class Limiter:
                 raise Stop(refused) from error
 
     async def close(self) -> None:
-        """Give the connections back."""
-        await self._pool.aclose()
+        """Give the connections back; closing twice is harmless."""
+        if self._pool is not None:
+            await self._pool.aclose()
 
     @staticmethod
     async def _ask(counter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, caller: str) -> int:
@@ -93,47 +97,3 @@ class Limiter:
             return 0
         reset_at = (await counter.get_window_stats(rate, caller)).reset_time
         return max(1, math.ceil(reset_at - time.time()))
-
-
-def rate_limit(
-    limiter: Limiter, rate: str, principal: Callable[..., Awaitable[Principal]] | None = None
-) -> Callable[..., Awaitable[None]]:
-    """A FastAPI dependency: 429 with Retry-After above `rate` (such as "30/minute").
-
-    Counted per principal when `principal` (what `require` gave) is named, which FastAPI then resolves first; else per
-    address. Routes with the same rate share one count.
-    """
-    item = parse(rate)
-
-    async def check(caller: str) -> None:
-        wait = await limiter.wait_seconds(item, caller)
-        if wait:
-            raise Problem(
-                429,
-                "too-many-requests",
-                "Too many requests",
-                f"The limit is {rate}; try again in {wait} seconds.",
-                retry_after=wait,
-            )
-
-    if principal is None:
-
-        async def by_address(request: Request) -> None:
-            await check(f"address:{_network(request)}")
-
-        return by_address
-
-    async def by_principal(known: Annotated[Principal, Depends(principal)]) -> None:
-        await check(f"principal:{known.subject}")
-
-    return by_principal
-
-
-def _network(request: Request) -> str:
-    host = request.client.host if request.client else "unknown"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    # One IPv6 subscriber holds a whole /64 and could otherwise take a new address for every call.
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host

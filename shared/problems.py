@@ -1,5 +1,6 @@
-"""Errors over HTTP: problem details (RFC 9457), a limit on bodies, and the headers every answer carries."""
+"""Errors over HTTP: problem details (RFC 9457), limits on bodies, and the headers every answer carries."""
 
+import asyncio
 import http
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.observability.tracing import current_trace_id
 
 MEDIA_TYPE = "application/problem+json"
+BODY_SECONDS = 20.0
 _MAX_LISTED = 50
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -125,53 +127,69 @@ class UnexpectedErrors:
 
 class BodyLimit:
     """ASGI middleware: 413 for a body above `limit` bytes, by what arrives; the declared length only refuses earlier.
+    408 for a body that is not whole after `seconds`.
 
     The framework's own limit answers text/plain when the declared length is too large, hence this one.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float = BODY_SECONDS) -> None:
         self.app = app
         self.limit = limit
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         if _declared_length(scope) > self.limit:
-            await self._refuse(scope, receive, send)
+            await self._too_large().response()(scope, receive, send)
             return
         taken = 0
-        started = False
+        whole = started = False
+        refusal: Problem | None = None
+        deadline = asyncio.get_running_loop().time() + self.seconds
 
         async def receive_and_count() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole, refusal
+            if whole:  # what is waited for now is that the caller goes away
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                refusal = self._too_slow()
+                raise _BodyRefusedError from None
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
                 if taken > self.limit:
-                    raise _BodyTooLargeError
+                    refusal = self._too_large()
+                    raise _BodyRefusedError
             return message
 
         async def send_unless_refused(message: Message) -> None:
             nonlocal started
             # The framework may turn our exception into an answer of its own; ours replaces it.
-            if taken > self.limit and not started:
-                raise _BodyTooLargeError
+            if refusal is not None and not started:
+                raise _BodyRefusedError
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
             await self.app(scope, receive_and_count, send_unless_refused)
-        except _BodyTooLargeError:
-            if started:
+        except _BodyRefusedError:
+            if started or refusal is None:
                 raise
-            await self._refuse(scope, receive, send)
+            await refusal.response()(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _too_large(self) -> Problem:
         detail = f"The body is larger than {self.limit} bytes; send a smaller one."
         # Closing spares reading the rest of a body nobody wants.
-        problem = Problem(413, "body-too-large", "Body too large", detail, headers={"Connection": "close"})
-        await problem.response()(scope, receive, send)
+        return Problem(413, "body-too-large", "Body too large", detail, headers={"Connection": "close"})
+
+    def _too_slow(self) -> Problem:
+        detail = f"The body was not whole after {self.seconds:g} seconds; send it in one go."
+        return Problem(408, "body-too-slow", "Body too slow", detail, headers={"Connection": "close"})
 
 
 class SecurityHeaders:
@@ -206,7 +224,7 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-class _BodyTooLargeError(Exception):
+class _BodyRefusedError(Exception):
     pass
 
 
@@ -217,6 +235,7 @@ def _unexpected() -> Problem:
     return Problem(500, "internal-error", "Internal error", detail, extra=extra)
 
 
+NOT_HTTP = Problem(400, "bad-request", "Bad Request", "This is no HTTP/1.1 request with headers of a sensible size.")
 _DETAILS = {
     400: "The request could not be read; check its body and encoding.",
     404: "There is nothing at this address; check the path.",

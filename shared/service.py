@@ -16,14 +16,18 @@ from typing import Any, Literal, TypeVar
 import structlog
 from fastapi import APIRouter, FastAPI
 from faststream.kafka import KafkaBroker
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from shared import web
+from shared.access import TokenVerifier
 from shared.contracts import registry
 from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
+from shared.gate import Gate
 from shared.keyfiles import KeyFileError
+from shared.limits import Limiter
 from shared.observability import asyncapi, logging
 from shared.observability.health import Check, Health
+from shared.redis_address import redis_address
 from shared.streaming.admission import DENIALS, check_admitted, check_groups, denied
 from shared.streaming.edge import STALLED_SECONDS, Edge
 from shared.streaming.errors import Retry, Stop
@@ -47,6 +51,10 @@ class ServiceSettings(KafkaSettings):
     instance: str | None = None
     secrets_dir: Path
     token_issuer: str = DEVELOPMENT_ISSUER
+    # Where the replicas count callers together; without it, each counts for itself.
+    redis_url: SecretStr | None = Field(default=None, min_length=1)
+    redis_password_file: Path | None = None
+    redis_passwords_dir: Path | None = None
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
 
     @property
@@ -85,17 +93,28 @@ class Input:
 class Service:
     """A whole service, wired but not started. `writes`: the topics that `publisher` is for, none when it has none.
 
-    `also_reads`: topics that it follows beside its inputs.
+    `also_reads`: topics that it follows beside its inputs. `gate`: the one that its `routers` let callers in by, from
+    `gate_of`.
     """
 
     name: str
     settings: ServiceSettings
     kafka: KafkaAccess
+    gate: Gate
     inputs: Sequence[Input]
     publisher: Publisher | None = None
     writes: tuple[str, ...] = ()
     also_reads: tuple[str, ...] = ()
     routers: Sequence[APIRouter] = ()
+
+
+def gate_of(name: str, settings: ServiceSettings) -> Gate:
+    """Who is let in to the service's routes, and how often. Raises KeyFileError, Stop."""
+    counters = None
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        counters = redis_address(url, name, settings.redis_password_file, settings.redis_passwords_dir)
+    return Gate(TokenVerifier(settings.token_keys, settings.token_issuer), Limiter(counters, name))
 
 
 def run(name: str, settings_type: type[G], build: Callable[[G], Service]) -> int:
@@ -187,6 +206,8 @@ async def _start(
     service: Service, broker: KafkaBroker, edges: Sequence[Edge], stack: AsyncExitStack, end: Callable[[str], None]
 ) -> None:
     """Each step registers its own end with `stack`; they end in the opposite order. `end`: of the process, with why."""
+    stack.push_async_callback(service.gate.close)
+    await service.gate.check()
     read = {topic for source in service.inputs for topic in source.topics} | set(service.also_reads)
     backings = _backings(service)
     try:

@@ -1,9 +1,10 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import Body, FastAPI, HTTPException
+from fastapi import Body, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field, field_validator
 from starlette.responses import StreamingResponse
 
@@ -180,6 +181,29 @@ async def test_a_declared_length_above_the_limit_is_refused_unread() -> None:
 
     answer = await ask("POST", "/payees", content=body(), headers={"content-length": "101"})
     assert (answer.status_code, read) == (413, [])
+
+
+async def test_a_body_that_does_not_come_is_408_and_a_whole_one_has_all_the_time_it_needs() -> None:
+    inner = application()
+    limited = BodyLimit(inner, limit=100, seconds=0.05)
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    @inner.post("/slow")
+    async def slow(request: Request) -> bool:
+        await request.body()
+        await asyncio.sleep(0.1)
+        return await request.is_disconnected()
+
+    transport = httpx.ASGITransport(limited)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.post("/payees", content=never(), headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.headers["content-type"]) == (408, MEDIA_TYPE)
+        assert answer.headers["connection"] == "close"
+        answer = await client.post("/slow", content=b"x")
+        assert (answer.status_code, answer.json()) == (200, False)
 
 
 async def test_reading_stops_at_the_limit_however_long_the_body_is() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -19,13 +20,15 @@ from shared.web import build_app
 
 PROGRAM = textwrap.dedent(
     """
-    import asyncio, sys
+    import asyncio, os, sys
     from contextlib import asynccontextmanager
     from fastapi import APIRouter
     from shared.observability import logging
     from shared.observability.health import Health
+    from shared import http_protocol
     from shared.web import build_app, serve, stop
 
+    http_protocol.HEAD_SECONDS = float(os.environ.get("HEAD_SECONDS", "10"))
     logging.configure("probe", "probe-1", "info")
     router = APIRouter()
 
@@ -134,6 +137,59 @@ def test_a_start_that_fails_ends_with_status_1_and_only_json_lines(tmp_path: Pat
     assert process.returncode == 1
     assert "Traceback" not in "".join(line for line in output.splitlines() if not line.startswith("{"))
     assert ("address already in use" in output) == (reason == "port taken")
+
+
+async def test_a_head_that_does_not_become_whole_ends_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("HEAD_SECONDS", "0.3")
+    process = start(tmp_path, port)
+    try:
+        await until_ready(port, process)
+        for beginning in (b"", b"GET /slow HTTP/1.1\r\n", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(beginning)
+            answers = bytearray()
+            for _ in range(100):  # a byte now and then, for far longer than a head may take
+                try:
+                    some = await asyncio.wait_for(reader.read(4096), 0.1)
+                except TimeoutError:
+                    writer.write(b"x")
+                    continue
+                answers += some
+                if not some:
+                    break
+            else:
+                pytest.fail("the connection is still open")
+            assert answers.count(b"HTTP/1.1 200") == beginning.count(b"livez HTTP/1.1")
+            writer.close()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            # A request whose head is whole has the time that it needs.
+            assert (await client.get(f"http://127.0.0.1:{port}/slow")).status_code == 200
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("sent", [b"\x00\x01\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"x" * 20_000])
+async def test_what_is_no_http_gets_a_problem_with_the_headers_too(tmp_path: Path, sent: bytes) -> None:
+    port = free_port()
+    process = start(tmp_path, port)
+    try:
+        await until_ready(port, process)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+        writer.close()
+        assert answer.startswith("HTTP/1.1 400 ")
+        assert "content-type: application/problem+json" in answer.lower()
+        assert "x-content-type-options: nosniff" in answer.lower()
+        assert "server:" not in answer.lower()
+        assert json.loads(answer.split("\r\n\r\n", 1)[1])["status"] == 400
+    finally:
+        process.kill()
+        process.wait()
 
 
 def application() -> FastAPI:

@@ -9,9 +9,12 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from shared import problems
+from shared.http_protocol import HEAD_BYTES, PatientProtocol
 from shared.observability import health as health_checks
 from shared.observability.metrics import HttpMetrics
 from shared.observability.tracing import TraceMiddleware
+from shared.problem_schemas import EVERYWHERE, Described
+from shared.shedding import AtOnce
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _log = structlog.stdlib.get_logger(__name__)
@@ -32,11 +35,20 @@ def build_app(
     `asyncapi.routes(...)` among the routers for the page on events.
     """
     # The framework's documentation pages load their scripts from public CDNs.
-    app = FastAPI(title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = Described(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=EVERYWHERE,
+    )
     for router in (*routers, health_checks.routes(health)):
         app.include_router(router)
     # Added last is outermost: the metrics see every status, the trace id is there for every log line.
     app.add_middleware(problems.BodyLimit, limit=max_body_bytes)
+    app.add_middleware(AtOnce)
     problems.install(app)
     app.add_middleware(problems.SecurityHeaders)
     app.add_middleware(HttpMetrics)
@@ -65,6 +77,9 @@ def serve(
             log_config=None,  # our JSON handler, set up by logging.configure, takes its lines
             access_log=False,
             server_header=False,
+            http=PatientProtocol,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            ws="none",
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=grace_seconds,

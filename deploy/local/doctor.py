@@ -32,7 +32,7 @@ def examine(stack: Stack) -> list[Finding]:
         record = load(stack.state)
     except StackError as error:
         return [Finding(str(error))]
-    findings = [*_programs(stack, record), *_disk(stack.state)]
+    findings = [*_programs(stack, record), *_disk(stack.state), *_keys(stack.state / "secrets")]
     if not record.running:
         findings.append(Finding(f"The stack in {stack.state} is not up: `relief up` starts it.", harmless=True))
         return [*findings, *_default_ports(record)]
@@ -77,6 +77,17 @@ def _disk(state: Path) -> Iterator[Finding]:
             f"The disk of {there} has {free // 1024**2} MB left, less than {DISK_BYTES // 1024**2} MB: "
             "free some, or use another --state."
         )
+
+
+def _keys(directory: Path) -> Iterator[Finding]:
+    from shared.keyfiles import open_to_others
+
+    for path in sorted(directory.glob("*")):
+        # Of a JSON Web Key, `d` and `k` are the secret parts.
+        secret = path.suffix == ".key" or any(part in path.read_bytes() for part in (b'"d"', b'"k"'))
+        sentence = open_to_others(path) if secret else None
+        if sentence is not None:
+            yield Finding(sentence)
 
 
 def _default_ports(record: Record) -> Iterator[Finding]:

@@ -34,7 +34,8 @@ USERS: Final = {
         ("relief:intake:upstream.*", "relief:intake:intake.*", "relief:relief-intake-status:*", "relief:eligibility:*"),
         ("ping", "hmget", "unlink"),
     ),
-    "holdover": User(("relief-limits:holdover:*",), (*_ALWAYS, *_LIMITS)),
+    # They keep nothing there but how often they were called.
+    **{name: User((f"relief-limits:{name}:*",), (*_ALWAYS, *_LIMITS)) for name in ("payments", "holdover", "ledger")},
 }
 
 

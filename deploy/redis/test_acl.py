@@ -21,10 +21,12 @@ ONCE: Final = Retry(NoBackoff(), 0)
 PASSWORDS: Final = {
     "intake": "of intake",
     "eligibility": "of eligibility",
+    "payments": "of payments",
     "holdover": "of holdover",
+    "ledger": "of ledger",
     "operator": "of operator",
 }
-SERVICES: Final = ("intake", "eligibility", "holdover")
+SERVICES: Final = ("intake", "eligibility", "payments", "holdover", "ledger")
 # As the services make them.
 KEYS: Final = {
     "intake": (
@@ -38,10 +40,12 @@ KEYS: Final = {
         "relief:eligibility:relief.facts.v1:11",
         "relief-limits:eligibility:{LIMITER/address:a/9/1/second}",
     ),
+    "payments": ("relief-limits:payments:{LIMITER/principal:b/1200/1/minute}",),
     "holdover": ("relief-limits:holdover:{LIMITER/principal:b/30/1/minute}",),
+    "ledger": ("relief-limits:ledger:{LIMITER/principal:b/1200/1/minute}",),
     "nobody": (
         *("relief:payments:x", "relief:intakes:x", "relief:intake", "relief:holdover:x", "relief:relief-intake:x"),
-        *("relief-limits:payments:x", "relief-limits:intake2:x", "LIMITS:intake", "x", ""),
+        *("relief-limits:payment:x", "relief-limits:intake2:x", "LIMITS:intake", "x", ""),
     ),
 }
 OPERATORS: Final = {
@@ -54,7 +58,9 @@ ALWAYS: Final = {"ping", "info", "evalsha", "script"}
 COMMANDS: Final = {
     "intake": STATES | LIMITS | ALWAYS,
     "eligibility": STATES | LIMITS | ALWAYS,
+    "payments": LIMITS | ALWAYS,
     "holdover": LIMITS | ALWAYS,
+    "ledger": LIMITS | ALWAYS,
     "operator": {"ping", "hmget", "unlink"},
 }
 # Open to whoever has not even logged in.

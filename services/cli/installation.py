@@ -1,6 +1,7 @@
 """The installation a command talks to: the local stack by its state directory, and its services over HTTP."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,9 @@ class Installation:
         headers = {"Authorization": f"Bearer {token}"}
         try:
             answer = httpx.request(method, f"{url}{path}", headers=headers, timeout=60.0, **sent)
+            while answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                time.sleep(float(answer.headers["Retry-After"]))
+                answer = httpx.request(method, f"{url}{path}", headers=headers, timeout=60.0, **sent)
         except httpx.HTTPError as error:
             raise CommandError(f"{service} at {url} does not answer: {error}; see `relief status`.") from error
         if answer.status_code == httpx.codes.NOT_FOUND:

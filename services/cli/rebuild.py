@@ -20,7 +20,7 @@ from services.cli.log import partition_numbers
 from services.cli.terminal import CommandError, bar, err, print_json, sentence_on_failure
 from shared.contracts.topics import DECISIONS, FACTS, OPERATIONS, UPSTREAM
 from shared.keyfiles import KeyFileError
-from shared.store_access import redis_address
+from shared.redis_address import redis_address
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.redis_store import RedisStore, connect
 

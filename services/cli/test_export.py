@@ -30,8 +30,7 @@ from services.ledger.exports.verify import heads_of, lines_of, verify
 from services.ledger.journal_cases import batches, journalled
 from services.ledger.store.rows import PostingRows
 from shared import problems
-from shared.access import TokenVerifier
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
+from shared.gate_cases import development_gate
 from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
 from shared.streaming.records import Record
@@ -66,7 +65,7 @@ class Served:
 
         app = FastAPI(lifespan=opened)
         problems.install(app)
-        app.include_router(api.routes(self.pool, TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
+        app.include_router(api.routes(self.pool, development_gate(secrets)))
 
         @app.middleware("http")
         async def grow(request: Request, answer: Any) -> Response:

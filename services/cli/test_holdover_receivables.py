@@ -28,10 +28,8 @@ from services.holdover.domain.enterprise import Held
 from services.holdover.store.rows import HoldoverRows
 from services.holdover.store.test_rows import commit
 from shared import problems
-from shared.access import TokenVerifier
 from shared.contracts import topics
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC
-from shared.limits import Limiter
+from shared.gate_cases import development_gate
 from shared.streaming.kafka_access import KafkaAccess
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
 
@@ -54,19 +52,19 @@ async def write(database: str) -> None:
 @pytest.fixture
 def found(database: str, secrets: Path, redis_url: str) -> Iterator[Installation]:
     asyncio.run(write(database))
-    pool, limiter = connect(database, SCHEMA), Limiter(redis_url, f"command-{next(_numbers)}")
+    pool = connect(database, SCHEMA)
+    gate = development_gate(secrets, redis_url, f"command-{next(_numbers)}")
 
     @asynccontextmanager
     async def opened(_: FastAPI) -> AsyncIterator[None]:
         async with pool:
             yield
-        await limiter.close()
+        await gate.close()
 
     app = FastAPI(lifespan=opened)
     problems.install(app)
-    verifier = TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)
-    app.include_router(api.routes(pool, verifier, limiter, signer()))
-    app.include_router(receivables_api.routes(pool, verifier, limiter))
+    app.include_router(api.routes(pool, gate, signer()))
+    app.include_router(receivables_api.routes(pool, gate))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -10,11 +10,12 @@ from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.step import standing_verdicts
 from services.eligibility.handlers import IN_FORCE, InForce, State, decision_data
-from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.access import Principal, forbidden
 from shared.contracts.topics import FACTS, topics
 from shared.contracts.vocabulary import Uscc
+from shared.gate import Gate
 from shared.ids import decision_id
-from shared.limits import Limiter, rate_limit
+from shared.problem_schemas import refusing
 from shared.problems import Problem
 from shared.streaming.errors import Retry
 from shared.streaming.records import partition_of
@@ -23,13 +24,11 @@ from shared.streaming.redis_store import RedisStore
 READERS = ("enterprise", "liaison", "preparer", "approver", "auditor", "operator", "service")
 
 
-def routes(
-    store: RedisStore[State], pack_by_hash: Callable[[str], Pack], verifier: TokenVerifier, limiter: Limiter
-) -> APIRouter:
+def routes(store: RedisStore[State], pack_by_hash: Callable[[str], Pack], gate: Gate) -> APIRouter:
     router = APIRouter()
-    reader = require(verifier, *READERS)
+    reader = gate.require(*READERS, rate="600/minute")
 
-    @router.get("/v1/enterprises/{uscc}", dependencies=[Depends(rate_limit(limiter, "600/minute", reader))])
+    @router.get("/v1/enterprises/{uscc}", responses=refusing(404))
     async def enterprise(uscc: Uscc, principal: Annotated[Principal, Depends(reader)]) -> dict[str, Any]:
         """Facts that count, and every decision as it stands, with its reasons."""
         if not principal.may_act_for(uscc):

@@ -7,11 +7,9 @@ from services.eligibility import api, packs, policy_case_runs
 from services.eligibility.handlers import EligibilityFold, decode_state, encode_state
 from services.eligibility.settings import Settings
 from services.eligibility.shelf import Shelf
-from shared.access import TokenVerifier
 from shared.backings import on_redis
 from shared.contracts import topics
-from shared.limits import Limiter
-from shared.service import Input, Service, run
+from shared.service import Input, Service, gate_of, run
 from shared.streaming.publisher import Publisher
 
 NAME = "eligibility"
@@ -24,20 +22,19 @@ def build(settings: Settings) -> Service:
     for directory in packs.directories():
         policy_case_runs.check(directory, packs.load(directory))
     shelf = Shelf(kafka)
-    redis_url = settings.redis(NAME)
-    backing, store = on_redis(redis_url, NAME, encode_state, decode_state)
+    backing, store = on_redis(settings.redis(NAME), NAME, encode_state, decode_state)
     backing = replace(backing, tasks=(shelf.run,))
-    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    limiter = Limiter(redis_url, NAME)
+    gate = gate_of(NAME, settings)
     return Service(
         NAME,
         settings,
         kafka,
+        gate,
         inputs=(Input(GROUP, (topics.FACTS,), EligibilityFold(shelf.by_hash), backing),),
         publisher=Publisher(kafka, settings.instance or GROUP),
         writes=(topics.DECISIONS,),
         also_reads=(topics.PACKS,),
-        routers=(api.routes(store, shelf.by_hash, verifier, limiter),),
+        routers=(api.routes(store, shelf.by_hash, gate),),
     )
 
 

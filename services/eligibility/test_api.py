@@ -14,11 +14,10 @@ from services.eligibility import api, packs
 from services.eligibility.cases import PACK, A, enterprise
 from services.eligibility.fact_cases import Partition, assessed, day, pack, paid, registered
 from services.eligibility.handlers import EligibilityFold, decode_state, encode_state
-from shared.access import TokenVerifier
 from shared.contracts.topics import FACTS
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token
+from shared.devkeys import issue_development_token
+from shared.gate_cases import development_gate
 from shared.ids import decision_id
-from shared.limits import Limiter
 from shared.observability.health import Health
 from shared.streaming.records import Mark
 from shared.streaming.redis_store import RedisStore, connect
@@ -31,15 +30,14 @@ Ask = Callable[..., Any]
 
 @asynccontextmanager
 async def serving(redis_url: str, secrets: Path) -> AsyncIterator[Ask]:
-    redis, limiter = connect(redis_url), Limiter(redis_url, "eligibility")
+    redis, gate = connect(redis_url), development_gate(secrets, redis_url, "eligibility")
     store = RedisStore(redis, "eligibility", encode_state, decode_state)
-    verifier = TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
-    app = build_app("relief", lifespan, Health(), (api.routes(store, packs.by_hash, verifier, limiter),))
+    app = build_app("relief", lifespan, Health(), (api.routes(store, packs.by_hash, gate),))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://eligibility") as client:
 
         async def ask(uscc: str = A, role: str | None = "auditor", own: str | None = None) -> httpx.Response:
@@ -47,7 +45,7 @@ async def serving(redis_url: str, secrets: Path) -> AsyncIterator[Ask]:
             return await client.get(f"/v1/enterprises/{uscc}", headers={"Authorization": f"Bearer {token}"})
 
         yield ask
-    await limiter.close()
+    await gate.close()
     await redis.aclose()
 
 

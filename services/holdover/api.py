@@ -13,10 +13,11 @@ from services.holdover.domain.enterprise import Enterprise
 from services.holdover.orders import Signer
 from services.holdover.store import reading
 from services.holdover.store.reading import Known
-from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.access import Principal, forbidden
 from shared.contracts.topics import FACTS, topics
 from shared.contracts.vocabulary import Name, Uscc, Utility
-from shared.limits import Limiter, rate_limit
+from shared.gate import Gate
+from shared.problem_schemas import refusing
 from shared.problems import Problem
 from shared.snapshot import snapshot
 from shared.streaming.errors import Stop
@@ -33,12 +34,13 @@ RATE = "120/minute"
 ACCOUNTS_MAX = 100
 
 
-def routes(pool: Pool, verifier: TokenVerifier, limiter: Limiter, signer: Signer) -> APIRouter:
+def routes(pool: Pool, gate: Gate, signer: Signer) -> APIRouter:
     """`signer`: of orders; the API makes none of its own, see `picture`."""
     router = APIRouter(prefix="/v1")
-    of_supplier, of_enterprise = require(verifier, *SUPPLIER_READERS), require(verifier, *ENTERPRISE_READERS)
+    of_supplier = gate.require(*SUPPLIER_READERS, rate=PROTECTION_RATE)
+    of_enterprise = gate.require(*ENTERPRISE_READERS, rate=RATE)
 
-    @router.get("/protection", dependencies=[Depends(rate_limit(limiter, PROTECTION_RATE, of_supplier))])
+    @router.get("/protection", responses=refusing(404))
     async def protection(
         supplier_id: Annotated[Name, Query()],
         account_no: Annotated[Name, Query()],
@@ -64,7 +66,7 @@ def routes(pool: Pool, verifier: TokenVerifier, limiter: Limiter, signer: Signer
         accounts = [picture.protection(known, account, signer) for known, account in found]
         return Protection(supplier_id=supplier_id, account_no=account_no, accounts=accounts)
 
-    @router.get("/enterprises/{uscc}/holdovers", dependencies=[Depends(rate_limit(limiter, RATE, of_enterprise))])
+    @router.get("/enterprises/{uscc}/holdovers")
     async def holdovers(uscc: Uscc, caller: Annotated[Principal, Depends(of_enterprise)]) -> EnterpriseHoldovers:
         """Applications, accounts with bills, instalments and answers, and payments that wait for a bill."""
         if not caller.may_act_for(uscc):

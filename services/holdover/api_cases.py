@@ -19,9 +19,8 @@ from services.holdover.cases import POWER, signer
 from services.holdover.clock import Clock
 from services.holdover.domain.enterprise import Held
 from services.holdover.receivables_api import COLUMNS
-from shared.access import TokenVerifier
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token
-from shared.limits import Limiter
+from shared.devkeys import issue_development_token
+from shared.gate_cases import development_gate
 from shared.observability.health import Health
 from shared.streaming.postgres_store import PostgresStore
 from shared.web import build_app
@@ -105,16 +104,15 @@ async def serving(store: PostgresStore[Held], secrets: Path, redis_url: str, pre
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
-    limiter = Limiter(redis_url, prefix)
-    verifier = TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)
+    gate = development_gate(secrets, redis_url, prefix)
     routers = (
-        api.routes(store.pool, verifier, limiter, signer()),
-        receivables_api.routes(store.pool, verifier, limiter),
+        api.routes(store.pool, gate, signer()),
+        receivables_api.routes(store.pool, gate),
     )
     app = build_app("relief holdover", lifespan, Health(), routers)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://holdover") as client:
         yield Desk(app, client, secrets)
-    await limiter.close()
+    await gate.close()
 
 
 def problem(answer: httpx.Response, expected: int) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The wiring of holdover: facts and decisions in, orders to the utilities out."""
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +12,9 @@ from services.holdover.restored import Restored
 from services.holdover.settings import Settings
 from services.holdover.shelf import Shelf
 from services.holdover.store.rows import HoldoverRows
-from shared.access import TokenVerifier
 from shared.backings import looking_first, on_postgres
 from shared.contracts import topics
-from shared.limits import Limiter
-from shared.service import Backing, Input, Service, run
+from shared.service import Input, Service, gate_of, run
 from shared.streaming.publisher import Publisher
 from shared.streaming.steady import Steady
 
@@ -33,13 +29,12 @@ def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, Stop."""
     kafka = settings.kafka(NAME)
     signer = Signer(settings.signing_keys)
-    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    gate = gate_of(NAME, settings)
     publisher = Publisher(kafka, settings.instance or SCHEMA)
-    limiter = Limiter(settings.redis(NAME), NAME)
     shelf = Shelf(kafka, settings.remind_days)
     backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
-    backing = looking_first(_closing(backing, limiter), Restored(pool, SCHEMA, kafka).look)
+    backing = looking_first(backing, Restored(pool, SCHEMA, kafka).look)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
     backing = replace(
         backing,
@@ -50,6 +45,7 @@ def build(settings: Settings) -> Service:
         NAME,
         settings,
         kafka,
+        gate,
         inputs=(
             Input(FACTS_GROUP, (topics.FACTS,), FactsFold(signer), backing),
             Input(DECISIONS_GROUP, (topics.DECISIONS,), DecisionsFold(shelf.by_hash, signer), backing),
@@ -58,26 +54,11 @@ def build(settings: Settings) -> Service:
         writes=(topics.ORDERS,),
         also_reads=(topics.PACKS,),
         routers=(
-            api.routes(pool, verifier, limiter, signer),
-            receivables_api.routes(pool, verifier, limiter),
-            books_api.routes(pool, verifier),
+            api.routes(pool, gate, signer),
+            receivables_api.routes(pool, gate),
+            books_api.routes(pool, gate),
         ),
     )
-
-
-def _closing(backing: Backing, limiter: Limiter) -> Backing:
-    """The limiter's connections are given back with the store's. It works without Redis, not with one that refuses."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[None]:
-        async with backing.opened():
-            try:
-                await limiter.check()
-                yield
-            finally:
-                await limiter.close()
-
-    return replace(backing, opened=opened)
 
 
 def main() -> int:

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from services.holdover.store import books, sums
 from services.holdover.store.books import EnterpriseBooks
 from services.holdover.store.sums import AccountSum, AnswerSum
-from shared.access import TokenVerifier, require
 from shared.contracts.vocabulary import Uscc
+from shared.gate import Gate
 from shared.snapshot import snapshot
 from shared.streaming import progress
 from shared.streaming.postgres_store import Pool
@@ -42,10 +42,10 @@ class Books(BaseModel):
     events_relayed: int
 
 
-def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
+def routes(pool: Pool, gate: Gate) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/v1")
-    of_all = require(verifier, "auditor", "operator", "service")
+    of_all = gate.require("auditor", "operator", "service")
 
     @router.get("/totals", dependencies=[Depends(of_all)], response_model=Totals)
     async def totals() -> Response:

@@ -14,9 +14,10 @@ from services.holdover.answers import Receivables, ReceivablesPage
 from services.holdover.api import RATE, SUPPLIER_READERS
 from services.holdover.store import receivables
 from services.holdover.store.receivables import Receivable
-from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.access import Principal, forbidden
 from shared.contracts.vocabulary import Hash, Name
-from shared.limits import Limiter, rate_limit
+from shared.gate import Gate
+from shared.problem_schemas import refusing
 from shared.problems import Problem
 from shared.snapshot import snapshot
 from shared.streaming.postgres_store import Pool
@@ -31,11 +32,10 @@ COLUMNS = tuple(field.name for field in fields(Receivable))
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def routes(pool: Pool, verifier: TokenVerifier, limiter: Limiter) -> APIRouter:
+def routes(pool: Pool, gate: Gate) -> APIRouter:
     """The routes: a supplier sees its own receivables only."""
     router = APIRouter(prefix="/v1")
-    reader = require(verifier, *SUPPLIER_READERS)
-    limited = [Depends(rate_limit(limiter, RATE, reader))]
+    reader = gate.require(*SUPPLIER_READERS, rate=RATE)
     exporting, summing = asyncio.Semaphore(CSV_AT_ONCE), asyncio.Semaphore(SUMS_AT_ONCE)
 
     async def own(supplier_id: Annotated[Name, Query()], caller: Annotated[Principal, Depends(reader)]) -> str:
@@ -50,7 +50,7 @@ def routes(pool: Pool, verifier: TokenVerifier, limiter: Limiter) -> APIRouter:
         async with exporting, snapshot(pool) as db, receivables.every(db, supplier) as rows:
             yield rows
 
-    @router.get("/receivables", dependencies=limited)
+    @router.get("/receivables")
     async def totals(supplier: Annotated[str, Depends(own)]) -> Receivables:
         """Sums by utility, with the bills that are in no holdover; empty lists for a supplier without bills."""
         async with summing, snapshot(pool) as db:
@@ -61,7 +61,7 @@ def routes(pool: Pool, verifier: TokenVerifier, limiter: Limiter) -> APIRouter:
                 **asdict(await receivables.reached(db, supplier)),
             )
 
-    @router.get("/receivables/accounts", dependencies=limited)
+    @router.get("/receivables/accounts", responses=refusing(404))
     async def accounts(
         supplier: Annotated[str, Depends(own)],
         after: Hash | None = None,
@@ -79,7 +79,7 @@ def routes(pool: Pool, verifier: TokenVerifier, limiter: Limiter) -> APIRouter:
 
     @router.get(
         "/receivables.csv",
-        dependencies=[Depends(rate_limit(limiter, CSV_RATE, reader))],
+        dependencies=[Depends(gate.require(*SUPPLIER_READERS, rate=CSV_RATE))],
         response_class=StreamingResponse,
     )
     async def all_accounts(

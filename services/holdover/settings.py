@@ -5,13 +5,11 @@ from pathlib import Path
 from pydantic import Field
 
 from shared.devkeys import ORDERS_PRIVATE
-from shared.store_access import PostgresAccess, RedisAccess
+from shared.store_access import PostgresAccess
 
 
-class Settings(PostgresAccess, RedisAccess):
-    """The terms of a holdover come from the policy pack of its grant, which the log keeps. Redis counts callers for the
-    rate limits, nothing else.
-    """
+class Settings(PostgresAccess):
+    """The terms of a holdover come from the policy pack of its grant, which the log keeps."""
 
     # Days before its date that an instalment is announced; kept with each grant, so a change is for later grants.
     remind_days: int = Field(default=7, ge=1, le=20)

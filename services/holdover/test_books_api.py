@@ -14,9 +14,9 @@ from services.holdover.domain.enterprise import Held
 from services.holdover.domain.identity import holdover_id
 from services.holdover.store.test_rows import commit, story, told
 from shared import problems
-from shared.access import TokenVerifier
 from shared.contracts import topics
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token, write_development_keys
+from shared.devkeys import issue_development_token, write_development_keys
+from shared.gate_cases import development_gate
 from shared.streaming.postgres_store import PostgresStore
 
 pytestmark = pytest.mark.integration
@@ -34,7 +34,7 @@ def secrets(tmp_path: Path) -> Path:
 async def client(store: Store, secrets: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     problems.install(app)
-    app.include_router(books_api.routes(store.pool, TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
+    app.include_router(books_api.routes(store.pool, development_gate(secrets)))
     headers = {"Authorization": f"Bearer {issue_development_token(secrets, 'auditor', 'someone', None)}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://holdover", headers=headers) as client:

@@ -18,13 +18,14 @@ from services.intake.handlers import SOURCE, application_key
 from services.intake.ruling import State
 from services.intake.status import Decided, status_key
 from services.intake.submissions import Submission, Submissions
-from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.access import Principal, forbidden
 from shared.calendar import SHANGHAI, local_day
 from shared.contracts.applications import Contact
 from shared.contracts.topics import APPLICATIONS, DECISIONS, topics
 from shared.contracts.vocabulary import Details, Name, Uscc, Utility, Year
+from shared.gate import Gate
 from shared.ids import derived
-from shared.limits import Limiter, rate_limit
+from shared.problem_schemas import refusing
 from shared.problems import Problem
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.records import Output, partition_of
@@ -105,18 +106,16 @@ def routes(
     facts: RedisStore[State],
     decided: RedisStore[Decided],
     publisher: Publishes,
-    verifier: TokenVerifier,
-    limiter: Limiter,
+    gate: Gate,
     digest_key: bytes,
     now: Callable[[], datetime] = lambda: datetime.now(SHANGHAI),
 ) -> APIRouter:
     """`facts` and `decided`: the states of intake's two folds. `digest_key` keys the digests of what was asked."""
     router = APIRouter()
-    submitter, reader = require(verifier, *SUBMITTERS), require(verifier, *READERS)
+    submitter = gate.require(*SUBMITTERS, rate="60/minute")
+    reader = gate.require(*READERS, rate="600/minute")
 
-    @router.post(
-        "/v1/applications", status_code=202, dependencies=[Depends(rate_limit(limiter, "60/minute", submitter))]
-    )
+    @router.post("/v1/applications", status_code=202, responses=refusing(409))
     async def submit(
         body: Annotated[Asked, Field(discriminator="kind")],
         principal: Annotated[Principal, Depends(submitter)],
@@ -141,7 +140,7 @@ def routes(
         response.headers["Location"] = f"/v1/applications/{application_id}"
         return Taken(application_id=application_id)
 
-    @router.get("/v1/applications/{application_id}", dependencies=[Depends(rate_limit(limiter, "600/minute", reader))])
+    @router.get("/v1/applications/{application_id}", responses=refusing(404))
     async def status(application_id: str, principal: Annotated[Principal, Depends(reader)]) -> dict[str, Any]:
         """received, accepted, rejected (why) or decided (how)."""
         submission = await submissions.find(application_id)

@@ -19,10 +19,9 @@ from services.intake.handlers import IntakeFold, decode_state, encode_state
 from services.intake.ruling import State
 from services.intake.status import Decided, status_key
 from services.intake.submissions import Submissions
-from shared.access import TokenVerifier
 from shared.contracts.topics import APPLICATIONS, DECISIONS, topics
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token
-from shared.limits import Limiter
+from shared.devkeys import issue_development_token
+from shared.gate_cases import development_gate
 from shared.observability.health import Health
 from shared.streaming.records import Mark, Output, Record, partition_of
 from shared.streaming.redis_store import RedisStore, connect
@@ -126,15 +125,15 @@ async def open_desk(redis_url: str, secrets: Path) -> AsyncIterator[Desk]:
         await redis.flushall()
     facts = RedisStore(redis, "intake", encode_state, decode_state)
     decided = RedisStore(redis, "intake-status", status.encode_state, status.decode_state)
-    kafka, limiter, time = Kafka(), Limiter(redis_url, "intake"), ["2020-03-02T10:00:00+08:00"]
-    verifier = TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)
+    kafka, time = Kafka(), ["2020-03-02T10:00:00+08:00"]
+    gate = development_gate(secrets, redis_url, "intake")
     router = api.routes(
-        Submissions(redis), facts, decided, kafka, verifier, limiter, b"k" * 32,
+        Submissions(redis), facts, decided, kafka, gate, b"k" * 32,
         now=lambda: datetime.fromisoformat(time[0]),
     )  # fmt: skip
     async with serving(router) as client:
         yield Desk(client, kafka, redis, facts, decided, secrets, time)
-    await limiter.close()
+    await gate.close()
     await redis.aclose()
 
 

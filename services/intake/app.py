@@ -9,15 +9,13 @@ from services.intake.clock import Clock
 from services.intake.handlers import INPUTS, IntakeFold, Sealing, decode_state, encode_state
 from services.intake.settings import Settings
 from services.intake.submissions import Submissions
-from shared.access import TokenVerifier
 from shared.backings import on_redis
 from shared.calendar import SHANGHAI
 from shared.contracts import topics
 from shared.devkeys import DIGEST_KEY
 from shared.keyfiles import read_digest_key
-from shared.limits import Limiter
 from shared.sealing import Sealer, payee_digest
-from shared.service import Input, Service, run
+from shared.service import Input, Service, gate_of, run
 from shared.streaming.publisher import Publisher
 from shared.streaming.redis_store import connect
 
@@ -44,20 +42,20 @@ def build(settings: Settings) -> Service:
         clock = Clock(facts, publisher, lambda: datetime.now(SHANGHAI), settings.clock_days_at_most)
         backing = replace(backing, tasks=(clock.run,), checks={"clock": lambda: clock.trouble})
     submissions = Submissions(connect(redis_url))
-    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
-    limiter = Limiter(redis_url, NAME)
+    gate = gate_of(NAME, settings)
     secret = read_digest_key(settings.secrets_dir / DIGEST_KEY)
     return Service(
         NAME,
         settings,
         kafka,
+        gate,
         inputs=(
             Input(GROUP, INPUTS, IntakeFold(sealing(settings)), backing),
             Input(STATUS_GROUP, (topics.DECISIONS,), status.StatusFold(), answers),
         ),
         publisher=publisher,
         writes=(topics.FACTS, topics.REJECTED, topics.APPLICATIONS, topics.OPERATIONS),
-        routers=(api.routes(submissions, facts, decided, publisher, verifier, limiter, secret),),
+        routers=(api.routes(submissions, facts, decided, publisher, gate, secret),),
     )
 
 

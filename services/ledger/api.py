@@ -21,8 +21,9 @@ from services.ledger.answers import (
 from services.ledger.domain.chart import CHART
 from services.ledger.store import reading
 from services.ledger.store.reading import Filter, Turnover
-from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.access import Principal, forbidden
 from shared.contracts.vocabulary import Uscc
+from shared.gate import Gate
 from shared.problems import Problem
 from shared.snapshot import snapshot
 from shared.streaming.postgres_store import Connection, Pool
@@ -45,18 +46,18 @@ def _booked_type(value: str) -> str:
 
 _Seq = Annotated[int, Query(ge=0, le=2**63 - 1)]
 _Day = Annotated[date, BeforeValidator(_written_day), Query()]
-_Type = Annotated[str, AfterValidator(_booked_type), Query()]
+_Type = Annotated[str, AfterValidator(_booked_type), Query(json_schema_extra={"enum": list(CHART)})]
 # The account and those under it.
 _Account = Annotated[
     str, Query(max_length=256, pattern="^(Assets|Liabilities|Expenses|Income|Equity)(:[A-Z0-9][A-Za-z0-9-]*)*$")
 ]
 
 
-def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
+def routes(pool: Pool, gate: Gate) -> APIRouter:
     """The read API."""
     router = APIRouter(prefix="/v1")
-    of_enterprise = require(verifier, "enterprise", "liaison", "approver", "auditor", "operator", "service")
-    of_all = [Depends(require(verifier, "auditor", "operator", "service"))]
+    of_enterprise = gate.require("enterprise", "liaison", "approver", "auditor", "operator", "service")
+    of_all = [Depends(gate.require("auditor", "operator", "service"))]
 
     @router.get("/accounts", dependencies=of_all)
     async def accounts(on: _Day | None = None, at_seq: _Seq | None = None) -> Accounts:

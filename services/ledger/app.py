@@ -7,10 +7,9 @@ from services.ledger import api
 from services.ledger.handlers import LedgerFold
 from services.ledger.settings import Settings
 from services.ledger.store.rows import PostingRows
-from shared.access import TokenVerifier
 from shared.backings import on_postgres
 from shared.contracts import topics
-from shared.service import Input, Service, run
+from shared.service import Input, Service, gate_of, run
 
 SCHEMA = "ledger"
 GROUP = "relief-ledger"
@@ -20,15 +19,16 @@ MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 def build(settings: Settings) -> Service:
     """Everything put together, nothing started. Raises KeyFileError, Stop."""
     kafka = settings.kafka(SCHEMA)
-    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    gate = gate_of(SCHEMA, settings)
     backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, PostingRows(), MIGRATIONS)
     reads = (topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS)
     return Service(
         "ledger",
         settings,
         kafka,
+        gate,
         inputs=(Input(GROUP, reads, LedgerFold(), backing),),
-        routers=(api.routes(pool, verifier),),
+        routers=(api.routes(pool, gate),),
     )
 
 

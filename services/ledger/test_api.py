@@ -17,8 +17,9 @@ from services.ledger.domain.chain import Entry
 from services.ledger.domain.posting import Posted
 from services.ledger.journal_cases import batches, journalled
 from shared import problems
-from shared.access import ROLES, TokenVerifier
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token, write_development_keys
+from shared.access import ROLES
+from shared.devkeys import issue_development_token, write_development_keys
+from shared.gate_cases import development_gate
 from shared.streaming.postgres_store import PostgresStore
 
 pytestmark = pytest.mark.integration
@@ -46,7 +47,7 @@ def bearer(tmp_path: Path) -> Bearer:
 async def client(store: PostgresStore[Posted], tmp_path: Path, bearer: Bearer) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     problems.install(app)
-    app.include_router(api.routes(store.pool, TokenVerifier(tmp_path / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
+    app.include_router(api.routes(store.pool, development_gate(tmp_path)))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger") as client:
         yield client
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from services.payments.domain.refund import PROGRAMMES
 from services.payments.store import sums
-from shared.access import Principal, TokenVerifier, forbidden, require
+from shared.access import Principal, forbidden
 from shared.contracts.topics import DECISIONS, topics
 from shared.contracts.vocabulary import Uscc
+from shared.gate import Gate
 from shared.ids import decision_id, exemption_id
 from shared.snapshot import snapshot
 from shared.streaming import progress
@@ -96,11 +97,11 @@ class Clerk(BaseModel):
     unsent: int
 
 
-def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
+def routes(pool: Pool, gate: Gate) -> APIRouter:
     """The read API."""
     router = APIRouter(prefix="/v1")
-    of_enterprise = require(verifier, "enterprise", "liaison", "approver", "auditor", "operator", "service")
-    of_all = require(verifier, "auditor", "operator", "service")
+    of_enterprise = gate.require("enterprise", "liaison", "approver", "auditor", "operator", "service")
+    of_all = gate.require("auditor", "operator", "service")
 
     @router.get("/enterprises/{uscc}/payments")
     async def enterprise_payments(uscc: Uscc, caller: Annotated[Principal, Depends(of_enterprise)]) -> EnterpriseMoney:

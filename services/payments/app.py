@@ -19,11 +19,10 @@ from services.payments.restored import CommandsAfter, DecisionsAfter, Restored
 from services.payments.settings import Settings
 from services.payments.store.rows import PaymentRows
 from services.payments.vault import Vault
-from shared.access import TokenVerifier
 from shared.backings import looking_first, on_postgres
 from shared.contracts import topics
 from shared.sealing import Unsealer
-from shared.service import Backing, Input, Service, run
+from shared.service import Backing, Input, Service, gate_of, run
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import PostgresStore
 from shared.streaming.publisher import Publisher
@@ -42,7 +41,7 @@ def build(settings: Settings) -> Service:
         published.load()
     except published.SchemaMissing as missing:
         raise Stop(str(missing)) from missing
-    verifier = TokenVerifier(settings.token_keys, settings.token_issuer)
+    gate = gate_of(SCHEMA, settings)
     unsealer, vault = Unsealer(settings.unsealing_keys), Vault(settings.vault_keys)
     publisher = Publisher(kafka, settings.instance or GROUP)
     backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
@@ -72,6 +71,7 @@ def build(settings: Settings) -> Service:
         "payments",
         settings,
         kafka,
+        gate,
         inputs=(
             Input(GROUP, (topics.DECISIONS,), PaymentsFold(), backing),
             Input(COMMANDS_GROUP, (topics.COMMANDS,), CommandsFold(settings.approval_threshold_fen), words),
@@ -79,11 +79,11 @@ def build(settings: Settings) -> Service:
         publisher=publisher,
         writes=(topics.LEDGER_EXEMPTIONS, topics.LEDGER_REFUNDS, topics.COMMANDS),
         routers=(
-            api.routes(pool, verifier),
-            batches_api.routes(pool, verifier),
-            books_api.routes(pool, verifier),
-            officers.routes(desk, verifier, clerk.prepare, settings.approval_threshold_fen),
-            officers_money.routes(desk, verifier),
+            api.routes(pool, gate),
+            batches_api.routes(pool, gate),
+            books_api.routes(pool, gate),
+            officers.routes(desk, gate, clerk.prepare, settings.approval_threshold_fen),
+            officers_money.routes(desk, gate),
         ),
     )
 

@@ -27,8 +27,9 @@ from services.payments.store.reading import (
     ParkedSeen,
     PaymentSeen,
 )
-from shared.access import TokenVerifier, require
 from shared.contracts.vocabulary import Hash, Programme, Sha256, Uscc
+from shared.gate import Gate
+from shared.problem_schemas import refusing
 from shared.snapshot import snapshot
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import Connection, Pool
@@ -101,18 +102,18 @@ class Actions(BaseModel):
     next_after: int | None
 
 
-def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
+def routes(pool: Pool, gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1")
-    _route_batches(router, pool, verifier)
-    _route_waiting(router, pool, verifier)
-    _route_trail(router, pool, verifier)
+    _route_batches(router, pool, gate)
+    _route_waiting(router, pool, gate)
+    _route_trail(router, pool, gate)
     return router
 
 
-def _route_batches(router: APIRouter, pool: Pool, verifier: TokenVerifier) -> None:
-    reader = Depends(require(verifier, "preparer", "approver", "auditor", "operator"))
+def _route_batches(router: APIRouter, pool: Pool, gate: Gate) -> None:
+    reader = Depends(gate.require("preparer", "approver", "auditor", "operator"))
 
-    @router.get("/batches", dependencies=[reader])
+    @router.get("/batches", dependencies=[reader], responses=refusing(404))
     async def batches(
         state: BatchState | None = None,
         programme: Programme | None = None,
@@ -129,7 +130,7 @@ def _route_batches(router: APIRouter, pool: Pool, verifier: TokenVerifier) -> No
         rows, last = _page(found, limit, lambda row: row.batch_id)
         return Batches(batches=rows, next_after=last)
 
-    @router.get("/batches/{batch_id}", dependencies=[reader])
+    @router.get("/batches/{batch_id}", dependencies=[reader], responses=refusing(404))
     async def batch(batch_id: Hash) -> BatchWhole:
         """500 where it does not hold what it declares."""
         async with _look(pool) as db:
@@ -141,8 +142,8 @@ def _route_batches(router: APIRouter, pool: Pool, verifier: TokenVerifier) -> No
         return BatchWhole(batch=found, approvals=approvals, payments=payments)
 
 
-def _route_waiting(router: APIRouter, pool: Pool, verifier: TokenVerifier) -> None:
-    reader = Depends(require(verifier, "approver", "auditor", "operator"))
+def _route_waiting(router: APIRouter, pool: Pool, gate: Gate) -> None:
+    reader = Depends(gate.require("approver", "auditor", "operator"))
 
     @router.get("/budgets", dependencies=[reader])
     async def budgets() -> Budgets:
@@ -177,8 +178,8 @@ def _route_waiting(router: APIRouter, pool: Pool, verifier: TokenVerifier) -> No
         return Clawbacks(clawbacks=rows, next_after=last)
 
 
-def _route_trail(router: APIRouter, pool: Pool, verifier: TokenVerifier) -> None:
-    reader = Depends(require(verifier, "approver", "auditor", "operator"))
+def _route_trail(router: APIRouter, pool: Pool, gate: Gate) -> None:
+    reader = Depends(gate.require("approver", "auditor", "operator"))
 
     @router.get("/bank-files", dependencies=[reader])
     async def bank_files(accepted: bool | None = None, after: Sha256 | None = None, limit: Limit = 100) -> BankFiles:

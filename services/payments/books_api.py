@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from services.payments.store import books
 from services.payments.store.books import EnterpriseBooks
-from shared.access import TokenVerifier, require
 from shared.contracts.vocabulary import Uscc
+from shared.gate import Gate
 from shared.snapshot import snapshot
 from shared.streaming import progress
 from shared.streaming.postgres_store import Pool
@@ -27,10 +27,10 @@ class Books(BaseModel):
     events_relayed: int
 
 
-def routes(pool: Pool, verifier: TokenVerifier) -> APIRouter:
+def routes(pool: Pool, gate: Gate) -> APIRouter:
     """The route."""
     router = APIRouter(prefix="/v1")
-    of_all = require(verifier, "auditor", "operator", "service")
+    of_all = gate.require("auditor", "operator", "service")
 
     @router.get("/books", dependencies=[Depends(of_all)], response_model=Books)
     async def whole_enterprises(

@@ -14,8 +14,10 @@ from services.payments.domain.life import may
 from services.payments.store import batches, clerking, officering
 from services.payments.store.batches import Approval
 from services.payments.store.officering import WithBank
-from shared.access import Principal, TokenVerifier, require
+from shared.access import Principal
 from shared.contracts.vocabulary import Hash, Programme, Uscc
+from shared.gate import Gate
+from shared.problem_schemas import refusing
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import Connection, transaction
 from shared.streaming.records import partition_of
@@ -88,13 +90,13 @@ class Released(BaseModel):
     released: int
 
 
-def routes(desk: Desk, verifier: TokenVerifier, prepare: Prepare, threshold_fen: int) -> APIRouter:
+def routes(desk: Desk, gate: Gate, prepare: Prepare, threshold_fen: int) -> APIRouter:
     """`prepare` is the clerk's; batches above `threshold_fen` need two officers."""
     router = APIRouter(prefix="/v1")
-    preparer, approver = require(verifier, "preparer"), require(verifier, "approver")
-    guard = require(verifier, "approver", "operator")
+    preparer, approver = gate.require("preparer"), gate.require("approver")
+    guard = gate.require("approver", "operator")
 
-    @router.post("/batches")
+    @router.post("/batches", responses=refusing(409))
     async def prepare_batches(body: Reasoned, caller: Annotated[Principal, Depends(preparer)]) -> Prepared:
         """Put what waits into batches now, dated the last day that has started everywhere."""
         async with in_time(PREPARE_SECONDS):
@@ -106,7 +108,7 @@ def routes(desk: Desk, verifier: TokenVerifier, prepare: Prepare, threshold_fen:
             made = await prepare(day, caller.subject, body.reason, desk.now())
         return Prepared(outcome="created" if made else "nothing_waits", day=day, batches=made)
 
-    @router.post("/batches/{batch_id}/approve")
+    @router.post("/batches/{batch_id}/approve", responses=refusing(404, 409))
     async def approve_batch(batch_id: Hash, body: Decision, caller: Annotated[Principal, Depends(approver)]) -> Decided:
         """Let a batch go to the bank. The same officer's approval again, once it has gone through, is `exists`."""
 
@@ -115,7 +117,7 @@ def routes(desk: Desk, verifier: TokenVerifier, prepare: Prepare, threshold_fen:
 
         return await _act(desk, "batch_approved", batch_id, caller, body.reason, decide)
 
-    @router.post("/batches/{batch_id}/reject")
+    @router.post("/batches/{batch_id}/reject", responses=refusing(404, 409))
     async def reject_batch(batch_id: Hash, body: Decision, caller: Annotated[Principal, Depends(approver)]) -> Decided:
         """Refuse a batch; its payments wait for the next one."""
 
@@ -124,12 +126,12 @@ def routes(desk: Desk, verifier: TokenVerifier, prepare: Prepare, threshold_fen:
 
         return await _act(desk, "batch_rejected", batch_id, caller, body.reason, decide)
 
-    @router.post("/batches/{batch_id}/freeze")
+    @router.post("/batches/{batch_id}/freeze", responses=refusing(404, 409))
     async def freeze_batch(batch_id: Hash, body: Reasoned, caller: Annotated[Principal, Depends(guard)]) -> Decided:
         """Stop a batch that is not with the bank yet; its payments stay in it."""
         return await _act(desk, "batch_frozen", batch_id, caller, body.reason, word.freeze)
 
-    @router.post("/batches/{batch_id}/release")
+    @router.post("/batches/{batch_id}/release", responses=refusing(404, 409))
     async def release_batch(batch_id: Hash, body: Reasoned, caller: Annotated[Principal, Depends(guard)]) -> Decided:
         """Let a frozen batch go on from where it stood."""
         return await _act(desk, "batch_released", batch_id, caller, body.reason, word.release)

@@ -18,9 +18,10 @@ from services.payments.app import SCHEMA
 from services.payments.desk import Desk
 from services.payments.office_cases import PARTITIONS, THRESHOLD_FEN, Office, open_office
 from shared import problems
-from shared.access import AUDIENCE, TokenVerifier
+from shared.access import AUDIENCE
 from shared.calendar import SHANGHAI
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PRIVATE, ISSUER_PUBLIC
+from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PRIVATE
+from shared.gate_cases import development_gate
 from shared.keyfiles import read_key
 
 MONDAY, TUESDAY = date(2020, 3, 2), date(2020, 3, 3)
@@ -42,12 +43,12 @@ class Counter:
         """How long officers wait for the work of others, and how much they move at once; from now on."""
         pool = self.office.pool
         desk = Desk(pool, SCHEMA, PARTITIONS, lambda: NOON, lock_seconds, action_seconds, at_once)
-        verifier = TokenVerifier(self.office.secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)
+        gate = development_gate(self.office.secrets)
         self.app = FastAPI()
         problems.install(self.app)
-        self.app.include_router(batches_api.routes(pool, verifier))
-        self.app.include_router(officers.routes(desk, verifier, self.office.clerk.prepare, THRESHOLD_FEN))
-        self.app.include_router(officers_money.routes(desk, verifier))
+        self.app.include_router(batches_api.routes(pool, gate))
+        self.app.include_router(officers.routes(desk, gate, self.office.clerk.prepare, THRESHOLD_FEN))
+        self.app.include_router(officers_money.routes(desk, gate))
 
     async def ask(self, method: str, path: str, headers: dict[str, str], **sent: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)

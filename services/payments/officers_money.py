@@ -18,12 +18,14 @@ from services.payments.domain.officer import Resolution
 from services.payments.domain.refund import PROGRAMMES
 from services.payments.store import command_rows, officering
 from services.payments.wire import Occasion, claim_output
-from shared.access import Principal, TokenVerifier, require
+from shared.access import Principal
 from shared.calendar import local_day
 from shared.contracts import topics
 from shared.contracts.vocabulary import Hash, Name, Programme, Total
+from shared.gate import Gate
 from shared.ids import derived
 from shared.observability import metrics
+from shared.problem_schemas import refusing
 from shared.streaming.postgres_store import Connection, append
 from shared.streaming.records import Output, partition_of
 
@@ -88,12 +90,12 @@ class WrittenOff(BaseModel):
     open_fen: int
 
 
-def routes(desk: Desk, verifier: TokenVerifier) -> APIRouter:
+def routes(desk: Desk, gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1")
-    approver = require(verifier, "approver")
+    approver = gate.require("approver")
     commands = topics.topics()[topics.COMMANDS].partitions
 
-    @router.put("/budgets/{programme}")
+    @router.put("/budgets/{programme}", responses=refusing(409))
     async def set_budget(
         programme: Programme, body: BudgetSet, caller: Annotated[Principal, Depends(approver)]
     ) -> BudgetNow:
@@ -117,7 +119,7 @@ def routes(desk: Desk, verifier: TokenVerifier) -> APIRouter:
             free_fen=body.total_fen - reserved_fen - spent_fen,
         )
 
-    @router.post("/payments/{payment_id}/resolve", status_code=202)
+    @router.post("/payments/{payment_id}/resolve", status_code=202, responses=refusing(404, 409))
     async def resolve(payment_id: Hash, body: Resolve, caller: Annotated[Principal, Depends(approver)]) -> Ordered:
         """Answer in the bank's place for a payment that it is silent about."""
         at = desk.now()
@@ -136,7 +138,7 @@ def routes(desk: Desk, verifier: TokenVerifier) -> APIRouter:
 
 
 def _route_claims(router: APIRouter, desk: Desk, approver: Callable[..., Awaitable[Principal]]) -> None:
-    @router.post("/clawbacks/{clawback_id}/write-off")
+    @router.post("/clawbacks/{clawback_id}/write-off", responses=refusing(404, 409))
     async def give_up(clawback_id: Hash, body: WriteOff, caller: Annotated[Principal, Depends(approver)]) -> WrittenOff:
         """Give up what is still owed: one officer proposes, another one does it."""
         async with desk.acting() as db:
@@ -152,7 +154,7 @@ def _route_claims(router: APIRouter, desk: Desk, approver: Callable[..., Awaitab
                 await _tell(desk, db, change, partition, seq, at)
         return _claim_now(after, "proposed" if change is None else "written_off")
 
-    @router.post("/clawbacks/{clawback_id}/write-off/withdraw")
+    @router.post("/clawbacks/{clawback_id}/write-off/withdraw", responses=refusing(404, 409))
     async def withdraw(
         clawback_id: Hash, body: Reasoned, caller: Annotated[Principal, Depends(approver)]
     ) -> WrittenOff:

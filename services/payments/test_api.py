@@ -14,9 +14,9 @@ from services.payments.cases import enterprise, made, take
 from services.payments.domain.state import Held
 from services.payments.store.rows import PaymentRows
 from shared import problems
-from shared.access import TokenVerifier
 from shared.contracts import topics
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token, write_development_keys
+from shared.devkeys import issue_development_token, write_development_keys
+from shared.gate_cases import development_gate
 from shared.ids import decision_id, exemption_id, payment_id
 from shared.streaming.postgres_store import PostgresStore, connect, migrate
 
@@ -56,7 +56,7 @@ async def client(database: str, tmp_path: Path, bearer: Bearer) -> AsyncIterator
         )
         app = FastAPI()
         problems.install(app)
-        app.include_router(api.routes(pool, TokenVerifier(tmp_path / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
+        app.include_router(api.routes(pool, development_gate(tmp_path)))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://payments") as client:
             yield client
 

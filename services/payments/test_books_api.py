@@ -13,9 +13,9 @@ from services.payments.cases import enterprise
 from services.payments.every_case import ALL, LOWERED, MOVED, RECOVERED, WAIVED, live_every_life, payment
 from services.payments.office_cases import Office, open_office
 from shared import problems
-from shared.access import TokenVerifier
 from shared.contracts import topics
-from shared.devkeys import DEVELOPMENT_ISSUER, ISSUER_PUBLIC, issue_development_token
+from shared.devkeys import issue_development_token
+from shared.gate_cases import development_gate
 from shared.ids import clawback_id, payment_id
 
 pytestmark = pytest.mark.integration
@@ -32,7 +32,7 @@ async def office(database: str, secrets: Path, tmp_path: Path) -> AsyncIterator[
 async def client(office: Office, secrets: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     problems.install(app)
-    app.include_router(books_api.routes(office.pool, TokenVerifier(secrets / ISSUER_PUBLIC, DEVELOPMENT_ISSUER)))
+    app.include_router(books_api.routes(office.pool, development_gate(secrets)))
     headers = {"Authorization": f"Bearer {issue_development_token(secrets, 'auditor', 'someone', None)}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://payments", headers=headers) as client:

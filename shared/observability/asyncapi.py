@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter
@@ -38,15 +39,22 @@ def routes(broker: KafkaBroker, title: str, version: str, messages: Messages | N
     """
     router = APIRouter(include_in_schema=False)
 
-    # Made per request: subscribers may be registered after the routes, and nobody asks often.
+    # Made when first asked for, since subscribers may be registered after the routes; and once, since anybody may ask.
+    @cache
+    def found() -> dict[str, Any]:
+        return document(broker, title, version, messages)
+
+    @cache
+    def page() -> str:
+        return render(found())
+
     @router.get("/asyncapi.json")
     async def as_json() -> JSONResponse:
-        return JSONResponse(document(broker, title, version, messages))
+        return JSONResponse(found())
 
     @router.get("/asyncapi")
     async def as_page() -> HTMLResponse:
-        page = render(document(broker, title, version, messages))
-        return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(page(), headers={"Content-Security-Policy": _POLICY})
 
     return router
 

@@ -54,6 +54,7 @@ def _seconds(name: str, meaning: str, *labels: str) -> Histogram:
 HTTP_REQUESTS = _counter("relief_http_requests", "Requests answered.", "method", "route")
 HTTP_ERRORS = _counter("relief_http_errors", "Answers with a status of 400 or above.", "method", "route", "status")
 HTTP_SECONDS = _seconds("relief_http_request_seconds", "From a request's first byte to its last.", "method", "route")
+REQUESTS_SHED = _counter("relief_http_requests_shed", "Requests refused because too many were being answered.")
 LIMITER_FALLBACKS = _counter(
     "relief_limiter_fallbacks", "Requests limited by this process alone because the shared counters were out of reach."
 )

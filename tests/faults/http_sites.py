@@ -33,11 +33,14 @@ class Site:
         self._loop = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.secrets = secrets
-        build = _BUILD[name]
+        self.name, build = name, _BUILD[name]
         opened = (
             open_desk_client(redis_url, secrets) if build is None else _open(build(database, redis_url, secrets, root))
         )
         self.client: httpx.AsyncClient = self._loop.run(self._stack.enter_async_context(opened))
+        transport = self.client._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        self.app: Any = transport.app
         self.schema: dict[str, Any] = self.ask("GET", "/openapi.json").json()
 
     def ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
@@ -59,6 +62,7 @@ async def _open(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with AsyncExitStack() as stack:
         for backing in {id(source.backing.opened): source.backing for source in service.inputs}.values():
             await stack.enter_async_context(backing.opened())
+        stack.push_async_callback(service.gate.close)
         transport = httpx.ASGITransport(application(service))
         yield await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://service"))
 

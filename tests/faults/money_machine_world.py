@@ -34,6 +34,8 @@ from shared.access import Principal, TokenVerifier
 from shared.calendar import SHANGHAI
 from shared.contracts import topics
 from shared.devkeys import VAULT_KEYS
+from shared.gate import Gate
+from shared.limits import Limiter
 from shared.observability import metrics
 from shared.sealing import Unsealer
 from shared.streaming.errors import Retry
@@ -103,8 +105,9 @@ class World:
         self.clerk = Clerk(pool, PAYMENTS, Rules(PARTITIONS, SIZE, SILENCE_DAYS, True), unsealer.unseal, vault, post)
         desk = Desk(pool, PAYMENTS, PARTITIONS, now=lambda: self.now)
         app = FastAPI()
-        app.include_router(officers.routes(desk, Badges(), self.clerk.prepare, THRESHOLD_FEN))
-        app.include_router(officers_money.routes(desk, Badges()))
+        gate = Gate(Badges(), Limiter(None, PAYMENTS))
+        app.include_router(officers.routes(desk, gate, self.clerk.prepare, THRESHOLD_FEN))
+        app.include_router(officers_money.routes(desk, gate))
         problems.install(app)
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://payments")
         self._stores: dict[str, tuple[Fold[Any, Any], PostgresStore[Any]]] = {

@@ -1,0 +1,1 @@
+"""Ten times what an installation can take, from Kafka and over HTTP at once."""
