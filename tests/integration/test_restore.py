@@ -30,6 +30,7 @@ def told(running: Running) -> list[bytes]:
 
 def test_what_the_bank_has_is_never_paid_again(running: Running) -> None:
     """The copy knows the payment and nothing of its approval: from it, the clerk would make a batch of it once more."""
+    running.spoilt = True  # days go forward: the other test has its own
     money = Money(running)
     money.budget()
     money.decide((A, 700))
@@ -61,6 +62,7 @@ def test_what_the_bank_has_is_never_paid_again(running: Running) -> None:
 
 def test_what_decisions_alone_caused_is_told_again_before_anything_leaves(running: Running) -> None:
     """In the lost time one payment was called off for another: neither the first nor both may go to the bank."""
+    running.spoilt = True  # days go forward: the other test has its own
     money = Money(running)
     money.budget()
     money.start(MONDAY)
