@@ -19,6 +19,7 @@ from tests.faults.oracle import Key
 from tests.integration.region import Expected, Standing
 from tests.integration.running import Running
 
+# What the bank does with money changes nothing of what is owed.
 _SIGNS = {"relief.refund.authorised.v1": 1, "relief.refund.cancelled.v1": -1, "relief.refund.clawback_raised.v1": -1}
 _MEASURES = {"job_stabilisation": "refund", "contribution_return": "contribution_return"}
 _SHOWN = 10
@@ -118,7 +119,7 @@ def net_by(exemptions: Mapping[str, dict[str, Any]], refunds: Mapping[str, dict[
         net[data["uscc"], "exemption", f"{data['insurance']}/{data['period']}"] += data["delta_fen"]
     for event in refunds.values():
         data = event["data"]
-        net[data["uscc"], _MEASURES[data["programme"]], data["key"]] += _SIGNS[event["type"]] * data["amount_fen"]
+        net[data["uscc"], _MEASURES[data["programme"]], data["key"]] += _SIGNS.get(event["type"], 0) * data["amount_fen"]
     return {key: fen for key, fen in net.items() if fen}
 
 

@@ -3,13 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.matrix import kills, server_faults, upstream_faults
+from tests.faults.matrix import kills, server_faults, swapped_pack, upstream_faults
 from tests.faults.matrix.ground import Ground
+from tests.faults.oracle_rules import FIRST_PACK, Rates
 from tests.integration.region import Upstream
 
 # Injects into a ground whose load is ready; says what was done, with the numbers of it.
 Inject = Callable[[Ground], str]
 Arrange = Callable[[list[Upstream], int], list[Upstream]]
+
+
+def _nothing(_ground: Ground) -> None:
+    pass
 
 
 def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
@@ -19,12 +24,15 @@ def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`linked`: needs proxies before PostgreSQL and Redis. `arrange`: what becomes of the region before it is sent.
-    `lasts_seconds`: how long injecting takes, about, per replica."""
+    `lasts_seconds`: how long injecting takes, about, per replica. `rates`: of the pack that is in force in the end, and
+    `afterwards` puts back what the fault left."""
 
     inject: Inject
     linked: bool = False
     arrange: Arrange = _as_it_is
     lasts_seconds: float = 4.0
+    rates: Rates = FIRST_PACK
+    afterwards: Callable[[Ground], None] = _nothing
 
 
 def _kill_points() -> dict[str, Fault]:
@@ -37,13 +45,15 @@ def _kill_points() -> dict[str, Fault]:
 
 FAULTS: dict[str, Fault] = {
     "nothing": Fault(upstream_faults.only_sent("nothing")),
+    # Early: the day clock starts nothing while the days that the trials go through are before today.
+    "clocks-jumped": Fault(kills.clocks_jumped, lasts_seconds=12),
     **_kill_points(),
     "every-process-killed": Fault(kills.killed_anywhere, lasts_seconds=30),
     "eligibility-frozen": Fault(kills.frozen("eligibility"), lasts_seconds=20),
     "payments-frozen": Fault(kills.frozen("payments"), lasts_seconds=20),
     "rebalances-in-a-row": Fault(kills.rebalanced, lasts_seconds=20),
     "rolling-restart": Fault(kills.restarted_in_turn, lasts_seconds=16),
-    "clocks-jumped": Fault(kills.clocks_jumped, lasts_seconds=12),
+    "pack-swapped": Fault(swapped_pack.swapped, rates=swapped_pack.RATES, afterwards=swapped_pack.put_back),
     "kafka-killed": Fault(server_faults.killed("kafka")),
     "kafka-stopped": Fault(server_faults.stopped("kafka")),
     "kafka-gone-while-publishing": Fault(kills.publishing_into_nothing, lasts_seconds=8),

@@ -16,15 +16,20 @@ from tests.faults.matrix.load import wait_until
 SESSION_SECONDS = 10.0
 _REDIS_POINTS = ("before_publish", "after_publish", "before_commit", "after_commit", "before_kafka_commit")
 _RELAY_POINTS = ("relay_before_publish", "relay_after_publish")
+_CLERK_POINTS = tuple(
+    f"{what}_{when}"
+    for what in ("batches", "submission", "file", "answer")
+    for when in (("before_write", "after_write") if what == "file" else ("before_commit", "after_commit"))
+)
 POINTS = {
     "intake": _REDIS_POINTS,
     "eligibility": _REDIS_POINTS,
-    "payments": ("before_commit", "after_commit", "before_kafka_commit", *_RELAY_POINTS),
+    "payments": ("before_commit", "after_commit", "before_kafka_commit", *_RELAY_POINTS, *_CLERK_POINTS),
     "holdover": ("before_commit", "after_commit", "before_kafka_commit", *_RELAY_POINTS),
     "ledger": ("before_commit", "after_commit", "before_kafka_commit"),
 }
 # The first times are with few records, or none.
-_NTH = {"before_kafka_commit": 2, "relay_before_publish": 2, "relay_after_publish": 2}
+_NTH = {"before_kafka_commit": 2, "relay_before_publish": 2, "relay_after_publish": 2} | dict.fromkeys(_CLERK_POINTS, 1)
 _FREEZING = {"eligibility": "before_publish", "payments": "before_commit"}
 
 

@@ -1,17 +1,18 @@
-"""One fault, tried once: a region under way, the fault, everything settled, the money counted."""
+"""One fault, tried once: a region under way, the fault, everything settled and seen through, and then counted."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from tests.faults.matrix.counting import NOTHING, Counts, count
+from tests.faults.matrix.counting import NOTHING, Counts
+from tests.faults.matrix.course import Course
+from tests.faults.matrix.dues import with_applicants
 from tests.faults.matrix.faults import FAULTS
 from tests.faults.matrix.ground import Ground, told_between
 from tests.faults.matrix.load import Load
 from tests.faults.matrix.observing import observe
 from tests.integration import outcome
-from tests.integration.region import enterprises_of, expected, simulate, slices
+from tests.integration.region import enterprises_of, simulate, slices
 
 _PARTS = 60
 _BEFORE = 10  # parts that have gone through when the fault comes
@@ -21,7 +22,7 @@ SETTLE_SECONDS = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`failure`: why there is nothing to count, or None."""
+    """`failure`: why there is nothing to count, or None. `files`: where what was sent is kept, a file per topic."""
 
     fault: str
     replicas: int
@@ -30,9 +31,11 @@ class Trial:
     events: int = 0
     injected: str = ""
     recovered: str = ""
+    story: str = ""
     seconds: float = 0.0
     counts: Counts = NOTHING
     failure: str | None = None
+    files: Path | None = None
 
     @property
     def passed(self) -> bool:
@@ -46,31 +49,41 @@ class Trial:
         )
 
 
-def tried(ground: Ground, fault: str, enterprises: int, seed: int, settle_seconds: float = SETTLE_SECONDS) -> Trial:
-    """AssertionErrors and others are the caller's: they spoil the ground."""
+def tried(
+    ground: Ground, fault: str, enterprises: int, seed: int, files: Path, settle_seconds: float = SETTLE_SECONDS
+) -> Trial:
+    """`files`: a directory, made here, for what is sent. AssertionErrors and others are the caller's: they spoil the
+    ground.
+    """
     what = FAULTS[fault]
     # The fault's own, whichever others are tried: no two regions of a ground share an enterprise.
     own = seed * 100 + list(FAULTS).index(fault)
-    with TemporaryDirectory(prefix="relief-region-") as directory:
-        region = what.arrange(simulate(enterprises, own, Path(directory)), own)
-    wanted = expected(region)
-    assert wanted.net_fen, "the region implies no money"
+    files.mkdir(parents=True)
+    region = what.arrange(with_applicants(simulate(enterprises, own, files)), own)
+    for written in files.iterdir():
+        written.unlink()
+    course = Course(ground, region, files, what.rates)
     # So that what is injected over a minute has load for a minute.
     pause = what.lasts_seconds * ground.replicas / (_PARTS - _BEFORE - _KEPT)
     earlier = outcome.before(ground.running)
     ground.load = Load(ground.running, slices(region, _PARTS), _KEPT, pause)
     ground.load.take(_BEFORE)
     told_before = ground.told_metrics()
-    injected = f"{what.inject(ground)}; {ground.load.meanwhile} records sent meanwhile"
+    with ground.office.working():
+        injected = f"{what.inject(ground)}; {ground.load.meanwhile} records sent meanwhile"
     started = ground.load.over_at
     ground.running.settle(seconds=settle_seconds)
     seconds = time.monotonic() - started
-    found, repeats = observe(ground.running, enterprises_of(region), earlier)
-    recovered = f"{repeats} records told again with the same bytes"
+    counts = course.close()
+    observed = observe(ground.running, enterprises_of(course.sent), earlier)
+    recovered = f"{observed.repeats} records told again with the same bytes"
     if ground.load.again:
         recovered += f", {ground.load.again} sendings repeated"
     if metrics := told_between(told_before, ground.told_metrics()):
         recovered += f", {metrics}"
+    counts += course.end(observed)
+    what.afterwards(ground)
     return Trial(
-        fault, ground.replicas, seed, enterprises, len(region), injected, recovered, seconds, count(wanted, found)
-    )
+        fault, ground.replicas, seed, enterprises, len(course.sent), injected, recovered, course.story(), seconds,
+        counts, files=files,
+    )  # fmt: skip
