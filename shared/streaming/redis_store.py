@@ -12,6 +12,7 @@ import msgspec
 from aiokafka.structs import TopicPartition
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.records import Mark, Output, S, States
@@ -140,9 +141,18 @@ def _mark(next_offset: bytes | None, packed: bytes | None) -> Mark | None:
 
 
 def connect(url: str) -> "Redis":
-    """A client for bytes; retries inside the client are harmless, every write is a compare-and-set."""
+    """A client for bytes. A connection that the server closed while nobody used it is not used again: after a restart
+    of Redis readers would otherwise be told that it is away, once for each old connection.
+    """
     try:
-        return Redis.from_url(url, decode_responses=False, socket_timeout=10, socket_connect_timeout=5)
+        return Redis.from_url(
+            url,
+            decode_responses=False,
+            socket_timeout=10,
+            socket_connect_timeout=5,
+            # Where the client follows a server's notices of maintenance, it looks at no connection before it is used.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
     except ValueError as error:
         # Not the address itself: it may hold a password.
         raise Stop(f"RELIEF_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0.") from None

@@ -53,10 +53,12 @@ FAULTS: dict[str, Fault] = {
     "payments-frozen": Fault(kills.frozen("payments"), lasts_seconds=20),
     "rebalances-in-a-row": Fault(kills.rebalanced, lasts_seconds=20),
     "rolling-restart": Fault(kills.restarted_in_turn, lasts_seconds=16),
-    "pack-swapped": Fault(swapped_pack.swapped, rates=swapped_pack.RATES, afterwards=swapped_pack.put_back),
+    "pack-swapped": Fault(
+        swapped_pack.swapped, lasts_seconds=8, rates=swapped_pack.RATES, afterwards=swapped_pack.put_back
+    ),
     "kafka-killed": Fault(server_faults.killed("kafka")),
     "kafka-stopped": Fault(server_faults.stopped("kafka")),
-    "kafka-gone-while-publishing": Fault(kills.publishing_into_nothing, lasts_seconds=8),
+    "kafka-and-eligibility-killed": Fault(kills.publishing_into_nothing, lasts_seconds=8),
     "redis-killed": Fault(server_faults.killed("redis")),
     "redis-lost-last-writes": Fault(server_faults.redis_lost_its_last_writes),
     "redis-flushed": Fault(server_faults.redis_flushed),

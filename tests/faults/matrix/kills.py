@@ -30,6 +30,8 @@ POINTS = {
 }
 # The first times are with few records, or none.
 _NTH = {"before_kafka_commit": 2, "relay_before_publish": 2, "relay_after_publish": 2} | dict.fromkeys(_CLERK_POINTS, 1)
+# By then each partition has published: before, the client would wait for the topic's metadata, whatever we wait for.
+_UNDER_WAY = 30
 _FREEZING = {"eligibility": "before_publish", "payments": "before_commit"}
 
 
@@ -49,7 +51,7 @@ def killed_at(service: str, point: str) -> Callable[[Ground], str]:
 def publishing_into_nothing(ground: Ground) -> str:
     """What is handed over to a broker that is gone is not published, whatever the client library takes from us."""
     with ground.load.flowing():
-        with ground.running.doomed("eligibility", "before_publish:4:SIGSTOP") as doomed:
+        with ground.running.doomed("eligibility", f"before_publish:{_UNDER_WAY}:SIGSTOP") as doomed:
             wait_until(lambda: psutil.Process(doomed.pid).status() == psutil.STATUS_STOPPED, "the freezing")
             ground.servers.kill_service("kafka", restart=False)
             os.kill(doomed.pid, signal.SIGCONT)

@@ -1,7 +1,6 @@
 """A policy pack with other rates, put in force in the middle of a stream, and the enterprises reviewed."""
 
 import copy
-import time
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -13,16 +12,20 @@ from services.eligibility import packs
 from services.intake.operations import pack_activated, review_requested
 from shared.calendar import SHANGHAI
 from tests.faults.matrix.ground import Ground
+from tests.faults.matrix.load import wait_until
 from tests.faults.oracle_rules import Rates
 
 # One goes up, and one down: what was paid already is topped up, or claimed back.
 RATES = Rates(medical=Fraction(3, 4), southern=Fraction("0.8"), elsewhere=Fraction("0.35"))
-_FIRST_SECONDS = 1.5  # of load, before the pack
+# So that there is something to claim back.
+_PAID_FIRST = 10
 
 
 def swapped(ground: Ground) -> str:
+    paid = ground.office.bank.paid
+    before = len(paid)
     with ground.load.flowing():
-        time.sleep(_FIRST_SECONDS)
+        wait_until(lambda: len(paid) >= before + _PAID_FIRST, "the bank's paying")
         _activate(ground, _other(), ground.load.enterprises())
     return f"a pack with other rates activated and {len(ground.load.enterprises())} enterprises reviewed"
 

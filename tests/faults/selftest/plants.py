@@ -78,8 +78,10 @@ _PUBLISHING = (
                 "",
             ),
         ),
-        # No run of the matrix sees this one yet: a batch that is handed over was, so far, always on its way in time.
-        (f"{_PUBLISHER}::test_an_acknowledgement_that_does_not_come_is_not_waited_for_without_end",),
+        (
+            f"{_PUBLISHER}::test_an_acknowledgement_that_does_not_come_is_not_waited_for_without_end",
+            f"{_COUNTED}kafka-and-eligibility-killed",
+        ),
     ),
     Plant(
         "the producer asks for no acknowledgement of all replicas",
