@@ -47,7 +47,6 @@ class Course:
         """Goes on until the bank has answered for every payment and every deferred sum is repaid or in default; counts
         holdovers on the way, when the first instalment is announced."""
         office = self._office
-        office.see_through(office.today + timedelta(days=1))
         announced = _month_end(office.today + timedelta(days=8)) - timedelta(days=6)
         office.see_through(announced)
         standing = self.stands()
@@ -56,8 +55,9 @@ class Course:
         self._asked |= {name: standing[account].may_cut(account[1]) for name, (account, _) in asking.items()}
         counts = self.holdovers()
         self.more(dues.paid_in_time(standing, announced))
-        office.break_silence()
         office.see_through(announced + _GRACE_OVER)
+        # Not before: what it kept silent about has by then been called unknown.
+        office.break_silence()
         self.more(dues.paid_late(self.stands(), announced, office.today))
         office.see_through(announced + _END)
         return counts

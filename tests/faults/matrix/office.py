@@ -83,9 +83,8 @@ class Office:
             self.refusals += 1
 
     def see_through(self, day: date) -> None:
-        """A whole day's work, with everything settled before it and after it."""
+        """A whole day's work, and everything settled after it. What was to be settled before has been."""
         self.start(day)
-        self._running.settle()
         self._until(lambda: self._asked("/v1/clerk")["worked"] == day.isoformat(), f"the clerk's work of {day}")
         self.approve()
         self._until(lambda: self._asked("/v1/clerk")["unsent"] == 0, "the sending of approved batches")
