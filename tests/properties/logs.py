@@ -27,7 +27,7 @@ def _digest(plain: bytes) -> str:
     return hashlib.blake2b(plain, digest_size=16).hexdigest()
 
 
-_SEALING = Sealing(
+SEALING = Sealing(
     payee=lambda plain, context: f"e30..b.c.{_digest(plain + context)}",
     payee_digest=_digest,
     raw=lambda plain, context: f"e30..b.c.{_digest(plain + context)}",
@@ -36,7 +36,7 @@ _SEALING = Sealing(
 
 def facts_of(lines: Iterable[bytes]) -> list[Record]:
     """What intake accepts of upstream lines, in their order, each topic being one partition."""
-    fold = IntakeFold(_SEALING)
+    fold = IntakeFold(SEALING)
     known: dict[str, States[IntakeState]] = {}
     facts: list[Output] = []
     for offset, line in enumerate(lines):

@@ -32,7 +32,7 @@ def report(plan: Plan, outcome: Outcome) -> str:
     least = shrink(plan, lambda fewer: run(fewer).wrong is not None)
     again = run(least)
     lines = [
-        f"seed {plan.seed} ({plan.kind}, {plan.processes} processes): {outcome.wrong}",
+        f"seed {plan.seed} ({plan.work}, {plan.kind}, {plan.processes} processes): {outcome.wrong}",
         f"faults drawn: {', '.join(map(str, plan.faults)) or 'none'}",
         f"faults enough: {', '.join(map(str, least.faults)) or 'none'}, then: {again.wrong}",
         *again.notes,

@@ -11,7 +11,6 @@ from shared.streaming.errors import Retry
 from shared.streaming.records import Mark, Output
 from shared.streaming.runner import Runner
 from shared.streaming.treatment import Attempts
-from tests.faults.simulation.fold import Link
 from tests.faults.simulation.network import NetworkPublisher
 from tests.faults.simulation.stores import Server
 
@@ -45,7 +44,7 @@ class NoCommitWait(NetworkPublisher):
             self._process.world.note("goes on without an acknowledgement")
 
 
-class FromKafka(Runner[Link, str]):
+class FromKafka(Runner[Any, Any]):
     """Kafka's committed offset is where it begins, and the proof is not asked for."""
 
     def _stand(self, partition: TopicPartition, mark: Mark, attempts: Attempts) -> None:
@@ -55,7 +54,7 @@ class FromKafka(Runner[Link, str]):
         log.seek(partition, log.log.committed.get(partition, mark.next_offset))
 
 
-class NoNumbers(Runner[Link, str]):
+class NoNumbers(Runner[Any, Any]):
     """Whatever chunk arrives is the next one."""
 
     async def _take(self, chunk: Chunk) -> None:

@@ -8,7 +8,8 @@ from aiokafka.structs import TopicPartition
 
 from shared.streaming.errors import Retry
 from shared.streaming.publisher import Publisher
-from tests.faults.simulation.world import OUT, World
+from tests.faults.simulation.works import Name, Sent
+from tests.faults.simulation.world import World
 
 if TYPE_CHECKING:
     from tests.faults.simulation.process import Process
@@ -44,7 +45,7 @@ class Producer:
         await self._process.point("send")
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # On the network from here on: it goes on without the process.
-        task = asyncio.create_task(_carry(self._world, batch, TopicPartition(OUT, partition), acknowledged))
+        task = asyncio.create_task(_carry(self._world, batch, TopicPartition(Name(topic), partition), acknowledged))
         self._world.carried.add(task)
         task.add_done_callback(self._world.carried.discard)
         return acknowledged
@@ -74,8 +75,8 @@ def _land(world: World, batch: Batch, where: TopicPartition) -> None:
     if world.over:
         return
     for key, value in batch.records:
-        world.append(where, key, value)
-    world.note("lands in", where.partition, [value.decode() for _, value in batch.records])
+        world.append(where, Sent(key, value))
+    world.note("lands in", where.partition, [world.work.identity(value) for _, value in batch.records])
 
 
 class NetworkPublisher(Publisher):

@@ -2,12 +2,13 @@
 
 import random
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Kind = Literal["log-fed", "database"]
+from tests.faults.simulation.works import PARTITIONS, WORKS, Kind, Sent
 
-# Fired at once where they are due: the process that stands there dies, or sleeps and believes that it still owns.
-SUDDEN = ("kill", "freeze", "rebalance", "lose")
+# Fired at once where they are due: the process that stands there dies, or sleeps and believes that it still owns; the
+# log is trimmed of what was done.
+SUDDEN = ("kill", "freeze", "rebalance", "trim", "lose")
 # Met by the next one who does such a thing: what the producer, the store, the reads and the step may do to it.
 MET = (
     "send_lost", "send_landed", "send_silent", "send_silent_landed", "send_late", "producer_refused",
@@ -27,19 +28,19 @@ class Fault(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A record to come: `holes` offsets before it are not used; `origin` numbers what its writer told."""
+    """A record to come: `holes` offsets before it are not used."""
 
     at_seconds: float
     partition: int
-    key: str
     holes: int
-    origin: int
+    sent: Sent
 
 
 @dataclass(frozen=True)
 class Plan:
     seed: int
     kind: Kind
+    work: str
     processes: int
     max_records: int
     batch: int
@@ -53,36 +54,42 @@ class Plan:
 def draw(seed: int) -> Plan:
     chance = random.Random(seed * 2)
     kind: Kind = "log-fed" if chance.random() < 0.6 else "database"
+    # As often the chain as a service.
+    services = [name for name, work in WORKS.items() if kind in work.kinds and name != "chain"]
+    work = "chain" if chance.random() < 0.5 else chance.choice(services)
     return Plan(
         seed,
         kind,
+        work,
         processes=chance.randint(1, 3),
         max_records=chance.choice((1, 2, 3, 5)),
         batch=chance.choice((1, 2, 3)),
-        arrivals=tuple(_arrivals(chance)),
-        faults=tuple(sorted(_fault(chance, kind) for _ in range(chance.randint(0, 9)))),
+        arrivals=tuple(_arrivals(chance, work)),
+        faults=tuple(sorted(_faults(chance, kind))),
     )
 
 
-def _arrivals(chance: random.Random) -> list[Arrival]:
-    """A writer that is safe as ours are: what it tells again comes with the same origin and in the same order."""
+def _arrivals(chance: random.Random, work: str) -> list[Arrival]:
+    """Writers that are safe as ours are: what they tell again is told in the same order and to its end."""
     found: list[Arrival] = []
-    last = [0, 0]
-    for _ in range(chance.randint(6, 16)):
-        partition = chance.randrange(2)
-        origin = max(1, last[partition] - chance.randint(0, 2)) if chance.random() < 0.15 else last[partition] + 1
-        for again in range(origin, max(origin, last[partition]) + 1):
-            key = f"{partition}{'abc'[(again * again + partition) % 3]}"
-            holes = chance.choice((0, 0, 0, 1, 3))
-            found.append(Arrival(round(chance.random() * 8, 2), partition, key, holes, again))
-        last[partition] = max(origin, last[partition])
-    # In order within a partition: the times are sorted, the contents stay as they were told.
-    for number in (0, 1):
-        mine = [place for place, one in enumerate(found) if one.partition == number]
-        times = sorted(found[place].at_seconds for place in mine)
-        for place, at in zip(mine, times, strict=True):
-            found[place] = found[place]._replace(at_seconds=at)
+    for partition in range(PARTITIONS):
+        told: list[Sent] = []
+        stream = WORKS[work].stream(chance, partition)
+        for number in range(len(stream)):
+            first = max(0, number - chance.randint(0, 2)) if chance.random() < 0.15 else number
+            told += stream[first : number + 1]
+        times = sorted(round(chance.random() * 8, 2) for _ in told)
+        found += [
+            Arrival(at, partition, chance.choice((0, 0, 0, 1, 3)), one) for at, one in zip(times, told, strict=True)
+        ]
     return sorted(found, key=lambda one: one.at_seconds)
+
+
+def _faults(chance: random.Random, kind: Kind) -> list[Fault]:
+    """Never a trimmed log with a store that forgets: what was done and then lost could not be done again."""
+    faults = [_fault(chance, kind) for _ in range(chance.randint(0, 9))]
+    forgets = any(fault.kind == "lose" for fault in faults)
+    return [fault for fault in faults if not (forgets and fault.kind == "trim")]
 
 
 def _fault(chance: random.Random, kind: Kind) -> Fault:

@@ -14,10 +14,9 @@ from shared.streaming.fakes import FakeConsumer
 from shared.streaming.publisher import Publisher
 from shared.streaming.records import Output, Raw, States
 from shared.streaming.runner import Runner
-from tests.faults.simulation.fold import Chaining, Link
 from tests.faults.simulation.network import NetworkPublisher
 from tests.faults.simulation.stores import ProcessStore, Server
-from tests.faults.simulation.world import OUT, STEP_SECONDS, World
+from tests.faults.simulation.world import STEP_SECONDS, World
 
 IDLE_SECONDS, HOUSE_SECONDS, RELAY_SECONDS = 0.5, 2.0, 0.4
 
@@ -28,7 +27,7 @@ class Process:
         world: World,
         server: Server,
         name: str,
-        runner: type[Runner[Link, str]] = Runner,
+        runner: type[Runner[Any, Any]] = Runner,
         publisher: Callable[["Process"], Publisher] = NetworkPublisher,
     ) -> None:
         self.world, self.server, self.name = world, server, name
@@ -156,7 +155,7 @@ class Reading(FakeConsumer):
 
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         await self._process.point("begins")
-        return dict.fromkeys(partitions, 0)
+        return {partition: self.log.begin.get(partition, 0) for partition in partitions}
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         await self._process.point("ends")
@@ -183,14 +182,14 @@ class Reading(FakeConsumer):
         return await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
 
 
-class Failing(Chaining):
+class Failing:
     """The step itself stays pure; only that it fails is the plan's."""
 
     def __init__(self, process: Process) -> None:
-        super().__init__(OUT)
-        self._world = process.world
+        self._world, self._fold = process.world, process.world.work.fold()
+        self.decode, self.keys, self.cause = self._fold.decode, self._fold.keys, self._fold.cause
 
-    def step(self, states: States[str], fact: Link, record: Raw) -> Sequence[Output]:
+    def step(self, states: States[Any], fact: Any, record: Raw) -> Sequence[Output]:
         if self._world.meets("step_fails"):
             raise RuntimeError("the step fails once")
-        return super().step(states, fact, record)
+        return self._fold.step(states, fact, record)

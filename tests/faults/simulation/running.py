@@ -7,20 +7,20 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiokafka.structs import TopicPartition
 
 from shared.streaming.publisher import Publisher
 from shared.streaming.runner import Runner
-from tests.faults.simulation.fold import Link
 from tests.faults.simulation.loop import Deadlock, SimulatedLoop
 from tests.faults.simulation.network import NetworkPublisher
 from tests.faults.simulation.oracle import Wrong, check, done
 from tests.faults.simulation.plan import Fault, Plan
 from tests.faults.simulation.process import Process
 from tests.faults.simulation.stores import Server
-from tests.faults.simulation.world import INPUTS, World
+from tests.faults.simulation.world import World
 
 PATIENCE_SECONDS, REJOIN_SECONDS, RETURN_SECONDS = 900.0, 8.0, 3.0
 
@@ -29,18 +29,19 @@ PATIENCE_SECONDS, REJOIN_SECONDS, RETURN_SECONDS = 900.0, 8.0, 3.0
 class Parts:
     """What a history is run with; a test puts broken ones in."""
 
-    runner: type[Runner[Link, str]] = Runner
+    runner: type[Runner[Any, Any]] = Runner
     publisher: Callable[[Process], Publisher] = NetworkPublisher
     server: type[Server] = Server
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`wrong` is None where all came out as in a straight run."""
+    """`wrong` is None where all came out as in a straight run; `trimmed`: the offsets that input logs lost."""
 
     wrong: str | None
     notes: tuple[str, ...]
     points: int
+    trimmed: int
 
 
 class Group:
@@ -82,7 +83,7 @@ class Group:
                 leaving.result()
                 ready.append(one)
         shares: dict[Process, set[TopicPartition]] = {one: set() for one in ready}
-        for partition in INPUTS:
+        for partition in self.world.inputs:
             if ready:
                 shares[self.world.chance.choice(ready)].add(partition)
         taking = [asyncio.create_task(one.take(share)) for one, share in shares.items()]
@@ -106,7 +107,7 @@ def run(plan: Plan, parts: Parts = Parts()) -> Outcome:  # frozen
     finally:
         world.over = True
         _end(loop)
-    return Outcome(wrong, tuple(world.notes), world.points)
+    return Outcome(wrong, tuple(world.notes), world.points, sum(world.log.begin.values()))
 
 
 async def _history(world: World, parts: Parts) -> str | None:

@@ -12,7 +12,7 @@ from shared.streaming.errors import Retry
 from shared.streaming.records import Mark, Output, States
 from shared.streaming.store import MemoryStore, Session
 from tests.faults.simulation.plan import Fault
-from tests.faults.simulation.world import INPUTS, World
+from tests.faults.simulation.world import World
 
 if TYPE_CHECKING:
     from tests.faults.simulation.process import Process
@@ -31,19 +31,19 @@ class Transaction:
         return not self.process.dead and self.process.slept_since(self._began) < FROZEN_SECONDS
 
 
-class Server(MemoryStore[str]):
+class Server(MemoryStore[Any]):
     """What outlives every process: marks and states by partition, outbox, pointer, locks, and what it once held."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(str.encode, bytes.decode)
+        super().__init__(world.work.encode, world.work.decode)
         self.world = world
-        self.history: dict[TopicPartition, list[tuple[Any, Any]]] = {one: [] for one in INPUTS}
+        self.history: dict[TopicPartition, list[tuple[Any, Any]]] = {one: [] for one in world.inputs}
         self.outbox: list[Output] = []
         self.relayed = 0
         self.held: dict[object, Transaction] = {}
-        world.lose = self.lose
+        world.lose, world.trim = self.lose, self.trim
 
-    def write(self, partition: TopicPartition, expected: int | None, mark: Mark, changes: dict[str, str]) -> bool:
+    def write(self, partition: TopicPartition, expected: int | None, mark: Mark, changes: dict[str, Any]) -> bool:
         before = (copy.deepcopy(self._marks.get(partition)), dict(self._states.get(partition, {})))
         done = super().write(partition, expected, mark, changes)
         if done:
@@ -60,6 +60,12 @@ class Server(MemoryStore[str]):
                     self._marks.pop(partition, None)
                 else:
                     self._marks[partition] = mark
+
+    def trim(self) -> None:
+        """As its operator may: of what is done, and known to Kafka as done."""
+        for partition, mark in self._marks.items():
+            done = min(mark.next_offset, self.world.log.committed.get(partition, 0))
+            self.world.log.trim(partition, max(done, self.world.log.begin.get(partition, 0)))
 
     async def lock(self, what: object, process: "Process", wait: bool = True) -> Transaction | None:
         while (holder := self.held.get(what)) is not None and holder.alive:
@@ -87,7 +93,7 @@ class ProcessStore:
         return await self._server.mark(partition)
 
     @asynccontextmanager
-    async def session(self, partition: TopicPartition, keys: Iterable[str]) -> AsyncIterator[Session[str]]:
+    async def session(self, partition: TopicPartition, keys: Iterable[str]) -> AsyncIterator[Session[Any]]:
         await self._process.point("load")
         self._fails("load_fails")
         mine = None
@@ -108,7 +114,7 @@ class ProcessStore:
         return None
 
     async def commit(
-        self, partition: TopicPartition, before: Mark | None, after: Mark, changes: dict[str, str],
+        self, partition: TopicPartition, before: Mark | None, after: Mark, changes: dict[str, Any],
         outputs: Sequence[Output], mine: Transaction | None,
     ) -> bool:  # fmt: skip
         await self._process.point("commit")
@@ -131,7 +137,7 @@ class ProcessStore:
 
 class _Session:
     def __init__(
-        self, store: ProcessStore, partition: TopicPartition, mark: Mark | None, states: States[str],
+        self, store: ProcessStore, partition: TopicPartition, mark: Mark | None, states: States[Any],
         mine: Transaction | None,
     ) -> None:  # fmt: skip
         self._store, self._partition, self._mine = store, partition, mine

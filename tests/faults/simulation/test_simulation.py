@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+from shared.streaming.records import Record
 from tests.faults.simulation import broken
 from tests.faults.simulation.__main__ import report
 from tests.faults.simulation.plan import MET, SUDDEN, draw
 from tests.faults.simulation.running import Parts, quiet, run, shrink
+from tests.faults.simulation.works import WORKS, straight
 
 HISTORIES, CAUGHT_WITHIN = 200, 120
 
@@ -27,6 +29,24 @@ def test_the_plans_hold_every_fault_in_both_kinds() -> None:
     assert drawn == {("log-fed", name) for name in SUDDEN + MET} | {
         ("database", name) for name in SUDDEN + MET if name != "lose"
     }
+
+
+def test_the_plans_hold_every_service_and_each_tells_something() -> None:
+    plans = list(map(draw, range(HISTORIES)))
+    assert {plan.work for plan in plans} == set(WORKS)
+    telling = set()
+    for plan in plans:
+        work = WORKS[plan.work]
+        records = [Record(work.topic, 0, n, *one.sent) for n, one in enumerate(plan.arrivals) if one.partition == 0]
+        if straight(work.fold(), records):
+            telling.add(plan.work)
+    assert telling == set(WORKS) - {"ledger"}  # it posts, and tells nobody
+
+
+def test_logs_are_trimmed_of_what_was_done() -> None:
+    plans = [plan for plan in map(draw, range(HISTORIES)) if any(fault.kind == "trim" for fault in plan.faults)]
+    with quiet():
+        assert any(run(plan).trimmed for plan in plans)
 
 
 @pytest.mark.parametrize(

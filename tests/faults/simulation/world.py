@@ -1,16 +1,15 @@
 """What all processes of a history share: logs, faults that are due, the clock, and the notes of what happened."""
 
 import asyncio
-import json
 import random
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 from aiokafka.structs import TopicPartition
 
 from shared.streaming.fakes import Log
 from shared.streaming.records import Record
 from tests.faults.simulation.plan import SUDDEN, Fault, Plan
+from tests.faults.simulation.works import PARTITIONS, WORKS, Name, Sent
 
 if TYPE_CHECKING:
     from tests.faults.simulation.process import Process
@@ -18,24 +17,13 @@ if TYPE_CHECKING:
 STEP_SECONDS = (0.0, 0.0, 0.0, 0.01, 0.05, 0.2)
 
 
-class Name(str):
-    """A topic's name with the same hash in every process: the order of a set must not depend on the interpreter."""
-
-    __slots__ = ()
-
-    def __hash__(self) -> int:
-        return crc32(self.encode())
-
-
-IN, OUT = Name("in"), Name("out")
-INPUTS = (TopicPartition(IN, 0), TopicPartition(IN, 1))
-
-
 class World:
     """One history. `over`: it has ended, and what still runs moves nothing any more."""
 
     def __init__(self, plan: Plan, chance: random.Random) -> None:
         self.plan, self.chance = plan, chance
+        self.work = WORKS[plan.work]
+        self.inputs = tuple(TopicPartition(Name(self.work.topic), number) for number in range(PARTITIONS))
         self.log = Log()
         self.points = 0
         self.over = False
@@ -48,6 +36,7 @@ class World:
         self._sudden = [fault for fault in plan.faults if fault.kind in SUDDEN]
         self._met = [fault for fault in plan.faults if fault.kind not in SUDDEN]
         self.lose: Any = lambda fault: None
+        self.trim: Any = lambda: None
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -59,12 +48,11 @@ class World:
         """The writer upstream: the plan's records as their time comes."""
         for one in self.plan.arrivals:
             await asyncio.sleep(max(0.0, one.at_seconds - self.now()))
-            body = json.dumps({"origin": one.origin}).encode()
-            self.append(INPUTS[one.partition], one.key.encode(), body, one.holes)
+            self.append(self.inputs[one.partition], one.sent, one.holes)
 
-    def append(self, partition: TopicPartition, key: bytes, value: bytes, holes: int = 0) -> None:
+    def append(self, partition: TopicPartition, sent: Sent, holes: int = 0) -> None:
         offset = self.log.end.get(partition, 0) + holes
-        record = Record(partition.topic, partition.partition, offset, key, value)
+        record = Record(str(partition.topic), partition.partition, offset, sent.key, sent.value, sent.headers)
         self.log.records.setdefault(partition, {})[offset] = record
         self.log.end[partition] = offset + 1
 
@@ -89,6 +77,8 @@ class World:
                 process.freeze(fault.amount)
             elif fault.kind == "lose":
                 self.lose(fault)
+            elif fault.kind == "trim":
+                self.trim()
             else:
                 self.wanted.set()
 
