@@ -8,7 +8,7 @@ import pytest
 from tests.faults.matrix.ground import Ground, prepare
 from tests.faults.matrix.trial import tried
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SHORT = (
     "eligibility-killed-after-publish",
     "payments-killed-relay-after-publish",

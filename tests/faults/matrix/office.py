@@ -58,22 +58,31 @@ class Office:
     def working(self) -> Iterator[None]:
         """Inside: day after day starts, batches are approved, the bank pays and answers, as far as they let it."""
         over = threading.Event()
-        thread = threading.Thread(target=self._work, args=(over,))
+        trouble: list[BaseException] = []
+        thread = threading.Thread(target=self._work, args=(over, trouble))
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
+        if trouble:
+            raise trouble[0]
 
-    def _work(self, over: threading.Event) -> None:
-        while not over.wait(_PAUSE_SECONDS):
-            try:
-                self.start(self.today + timedelta(days=STEP_DAYS))
-            except _TROUBLE:
-                self.refusals += 1
-            self._approve_what_it_can()
-            self.bank.day(self.today)
+    def _work(self, over: threading.Event, trouble: list[BaseException]) -> None:
+        try:
+            while not over.wait(_PAUSE_SECONDS):
+                self._work_a_day()
+        except BaseException as error:  # noqa: BLE001  # told by whoever waits for this thread
+            trouble.append(error)
+
+    def _work_a_day(self) -> None:
+        try:
+            self.start(self.today + timedelta(days=STEP_DAYS))
+        except _TROUBLE:
+            self.refusals += 1
+        self._approve_what_it_can()
+        self.bank.day(self.today)
 
     def _approve_what_it_can(self) -> None:
         try:
