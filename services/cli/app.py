@@ -30,6 +30,8 @@ COMMANDS = {
     "export": ("export", "Write the ledger to a file that hledger or beancount checks, or as CSV."),
     "ledger": ("ledger", "Check the ledger's exports."),
     "holdover": ("holdover", "Check orders to keep a supply on, and see what suppliers are owed."),
+    "rejected": ("rejected", "See what intake could not accept, and send it again once it is repaired."),
+    "rebuild": ("rebuild", "Drop what a service derived from the log, and have it derived again."),
     "day": ("operate", "Start a day: what is due up to it happens."),
     "token": ("operate", "Print a bearer token of the local stack's development issuer."),
     "policy": ("policy", "Check, test, compare and activate policy packs."),

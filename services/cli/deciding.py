@@ -11,7 +11,7 @@ from services.cli.deciding_store import AT_HAND, Enterprises, Entry, Seen
 from services.cli.terminal import bar
 from services.eligibility.domain import facts as domain
 from services.eligibility.domain.state import Enterprise
-from services.eligibility.handlers import to_domain
+from services.eligibility.translating import to_domain
 from services.intake.decoding import Refused, decode_value
 from services.intake.domain.acceptance import Claim, Incoming, Known, Outcome, accept
 from services.intake.ruling import conflict, incoming_of

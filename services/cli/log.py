@@ -67,6 +67,29 @@ async def read(
         await consumer.stop()
 
 
+async def read_one(
+    bootstrap: str, topic: str, partition: int, offset: int
+) -> "ConsumerRecord[bytes | None, bytes | None] | None":
+    """The record at this offset, or None where the log does not hold it any more."""
+    consumer: AIOKafkaConsumer[bytes | None, bytes | None] = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST_BYTES
+    )
+    where = TopicPartition(topic, partition)
+    try:
+        await consumer.start()
+        begin = (await consumer.beginning_offsets([where]))[where]
+        if not begin <= offset < (await consumer.end_offsets([where]))[where]:
+            return None
+        consumer.assign([where])
+        consumer.seek(where, offset)
+        records = (await consumer.getmany(where, timeout_ms=10_000, max_records=1)).get(where, [])
+        return next((record for record in records if record.offset == offset), None)
+    except (KafkaError, OSError) as error:
+        raise CommandError(f"Kafka at {bootstrap} cannot be read: {error!r}; see `relief status`.") from error
+    finally:
+        await consumer.stop()
+
+
 async def partition_numbers(bootstrap: str, names: list[str]) -> dict[str, list[int]]:
     """The partitions of topics, ascending; CommandError where one does not exist."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)

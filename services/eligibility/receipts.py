@@ -32,7 +32,8 @@ from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.refund import refund
 from services.eligibility.domain.state import Enterprise, Payee
 from services.eligibility.domain.verdict import Verdict
-from services.eligibility.handlers import decision_data, to_domain
+from services.eligibility.handlers import decision_data
+from services.eligibility.translating import to_domain
 from shared.contracts.decisions import DecisionMadeData
 from shared.contracts.registry import AnyEvent, decoder
 from shared.contracts.topics import DECISIONS, FACTS
