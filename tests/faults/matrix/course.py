@@ -34,6 +34,7 @@ class Course:
         self._places, self._began = places(ground.running), ground.office.today
         self._refused = len(ground.office.bank.refused)
         self._asked: dict[str, bool] = {}
+        self._standing: dict[Account, Stand] = {}
         self._keep(region)
 
     def more(self, records: Iterable[Upstream]) -> None:
@@ -93,10 +94,9 @@ class Course:
 
     def story(self) -> str:
         """In words, what this region's money and holdovers came to."""
-        verdicts, book = self.judged(), self._office.book()
-        mine = names(verdicts.decisions)
+        book, mine = self._office.book(), names(self.judged().decisions)
         paid, refused = mine.keys() & book.paid.keys(), mine.keys() & book.rejected
-        states = Counter(stand.state for stand in self.stands().values())
+        states = Counter(stand.state for stand in self._standing.values())
         ends = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
         return f"{len(paid)} payments paid and {len(refused)} refused by the bank; accounts: {ends}"
 
@@ -104,8 +104,10 @@ class Course:
         return judge((one.line for one in self.sent), rates=self._rates)
 
     def stands(self) -> dict[Account, Stand]:
+        """How every account must stand today."""
         verdicts = self.judged()
-        return stands(verdicts.facts, verdicts.decisions, known(self._running, self._places, self._began))
+        self._standing = stands(verdicts.facts, verdicts.decisions, known(self._running, self._places, self._began))
+        return self._standing
 
     def _keep(self, records: Iterable[Upstream]) -> None:
         for one in records:
