@@ -127,7 +127,7 @@ def _calm_collector() -> None:
 def application(service: Service) -> FastAPI:
     """The HTTP application of a service; its lifespan starts and stops all the rest."""
     health = Health()
-    broker = KafkaBroker(service.settings.kafka_bootstrap, logger=None)
+    broker = KafkaBroker(service.settings.kafka_bootstrap.split(","), logger=None)
     edges = [_edge(service, source, broker) for source in service.inputs]
     for topic in service.writes:
         broker.publisher(topic)  # for the AsyncAPI page: records go out through the service's own publisher

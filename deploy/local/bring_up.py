@@ -62,6 +62,12 @@ class BringUp:
                 self._given_up.set()
                 raise
 
+    def choose_ports(self, units: Sequence[Unit]) -> None:
+        """Into the record, for units that do not run yet. One that cannot bind its port later still gets another."""
+        for unit in units:
+            if unit.external is None:
+                self._choose_ports(unit)
+
     def stop_started(self) -> None:
         """Undoes this call where the stack itself goes on."""
         self._supervisor.stop_programs(self.started)

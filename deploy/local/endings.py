@@ -16,7 +16,7 @@ GENTLE_SECONDS = 60.0
 GONE_SECONDS = 20.0
 
 
-def end_manager(manager: Identity, supervisor: Supervisor, last: tuple[str, ...]) -> None:
+def end_manager(manager: Identity, supervisor: Supervisor, last: Iterable[str]) -> None:
     """Stops all programs, those of `last` after the others, then the process manager; by force when it does not listen.
 
     Returns when every process of the stack is gone. Raises StackError naming one that cannot be ended.

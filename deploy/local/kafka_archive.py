@@ -27,7 +27,7 @@ def make() -> None:
         fresh = Path(directory) / kafka_server.ARCHIVE.name
         unit = kafka_server.unit(Path(directory), None)
         client = ports.choose([], [])
-        chosen = {kafka_server.PORT: client, kafka_server.CONTROLLER_PORT: ports.choose([], [client])}
+        chosen = {kafka_server.PORT: client, kafka_server.controller_port(1): ports.choose([], [client])}
         program = unit.prepare(chosen)
         java, *rest = program.argv
         argv = (java, f"-XX:ArchiveClassesAtExit={fresh}", *rest)

@@ -1,7 +1,11 @@
-"""A single Kafka node, broker and controller in one, set for a small machine."""
+"""One Kafka node or three, each broker and controller in one, set for a small machine.
+
+Three hold every record three times and go on without one of them: that is how an installation that matters runs.
+"""
 
 import asyncio
 import base64
+import contextlib
 import os
 import uuid
 from collections.abc import Mapping
@@ -18,7 +22,9 @@ from deploy.local.program import Program, Unit
 from deploy.local.run_once import run_once
 
 VARIABLE = "RELIEF_KAFKA_BOOTSTRAP"
-PORT, CONTROLLER_PORT = "kafka", "kafka-controller"
+PORT = "kafka"
+# How many a stack may have: two would stand still without either of them.
+SIZES = (1, 3)
 LOG_SETTINGS = Path(__file__).parent / "kafka" / "log4j2.xml"
 # Intake must be able to read, and to reject, a record of 2 MB.
 MESSAGE_BYTES = 4 * 1024 * 1024
@@ -27,96 +33,154 @@ JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true", "
 ARCHIVE = fetch_kafka.LIBRARIES / "classes.jsa"
 
 
-def unit(state: Path, external: str | None) -> Unit:
-    """The stack's Kafka, or the user's own at the address `external` (host:port)."""
+def program(node: int) -> str:
+    """The name of a node, as a program and of its port: the first is `kafka`, the second `kafka-2`."""
+    return PORT if node == 1 else f"{PORT}-{node}"
+
+
+def controller_port(node: int) -> str:
+    """The name of the port on which the nodes agree about who leads."""
+    return f"{program(node)}-controller"
+
+
+def programs(brokers: int) -> list[str]:
+    """The names of all nodes, the first first."""
+    return [program(node) for node in range(1, brokers + 1)]
+
+
+def unit(
+    state: Path, external: str | None, node: int = 1, brokers: int = 1, known: Mapping[str, int] | None = None
+) -> Unit:
+    """One node of the stack's Kafka, or the user's own at the address `external` (host:port, with commas between).
+
+    `known`: the chosen ports of all nodes, where there are several; read when the node is prepared.
+    """
+    name, controller = program(node), controller_port(node)
 
     def prepare(ports: Mapping[str, int]) -> Program:
-        directory = state / "kafka"
+        directory = state / name
         directory.mkdir(exist_ok=True)
-        replace_text(directory / "server.properties", properties(ports))
+        replace_text(directory / "server.properties", properties({**(known or {}), **ports}, node, brokers))
         java = [str(fetch_kafka.find_java()), *JVM, f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
         java += ["-cp", f"{fetch_kafka.LIBRARIES}/*"]
         if ARCHIVE.is_file():
             java.insert(1, f"-XX:SharedArchiveFile={ARCHIVE}")
-        _format(java, directory)
-        return Program(PORT, (*java, "kafka.Kafka", "server.properties"), _environment(), directory, stop_seconds=20)
+        _format(java, directory, state)
+        return Program(name, (*java, "kafka.Kafka", "server.properties"), _environment(), directory, stop_seconds=20)
 
     def check(ports: Mapping[str, int]) -> None:
-        check_address(external or address(ports))
+        if external is not None:
+            check_address(external)
+        else:
+            check_address(f"{HOST}:{ports[name]}", node)
 
-    return Unit(PORT, {PORT: 9092, CONTROLLER_PORT: 9093}, prepare, check, external)
+    default = 9092 + 10 * (node - 1)
+    return Unit(name, {name: default, controller: default + 1}, prepare, check, external)
 
 
-def address(ports: Mapping[str, int]) -> str:
-    """The bootstrap address of the stack's Kafka."""
-    return f"{HOST}:{ports[PORT]}"
+def address(ports: Mapping[str, int], brokers: int = 1) -> str:
+    """The bootstrap address of the stack's Kafka: every node, for any of them may be away."""
+    return ",".join(f"{HOST}:{ports[name]}" for name in programs(brokers))
 
 
-def properties(ports: Mapping[str, int]) -> str:
-    """server.properties; the data goes where Kafka is started."""
-    client, controller = f"{HOST}:{ports[PORT]}", f"{HOST}:{ports[CONTROLLER_PORT]}"
+def properties(ports: Mapping[str, int], node: int = 1, brokers: int = 1) -> str:
+    """server.properties of one node; the data goes where Kafka is started. `ports` are those of all nodes."""
+    client, controller = f"{HOST}:{ports[program(node)]}", f"{HOST}:{ports[controller_port(node)]}"
+    voters = ",".join(f"{one}@{HOST}:{ports[controller_port(one)]}" for one in range(1, brokers + 1))
+    in_sync = 2 if brokers > 1 else 1
     values = {
         "process.roles": "broker,controller",
-        "node.id": 1,
+        "node.id": node,
         "listeners": f"PLAINTEXT://{client},CONTROLLER://{controller}",
         "advertised.listeners": f"PLAINTEXT://{client}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         # Static voters: a dynamic quorum writes the controller's port into the log, and ours may change.
-        "controller.quorum.voters": f"1@{controller}",
+        "controller.quorum.voters": voters,
         "log.dirs": "data",
         "auto.create.topics.enable": "false",
         "log.retention.ms": -1,
         "message.max.bytes": MESSAGE_BYTES,
         "replica.fetch.max.bytes": MESSAGE_BYTES,
         "group.initial.rebalance.delay.ms": 0,
+        # Also of Kafka's own topics. What is acknowledged is on two disks at least.
+        "default.replication.factor": brokers,
+        "min.insync.replicas": in_sync,
+        "unclean.leader.election.enable": "false",
         "offsets.topic.num.partitions": 4,
-        "offsets.topic.replication.factor": 1,
+        "offsets.topic.replication.factor": brokers,
         "transaction.state.log.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": brokers,
+        "transaction.state.log.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": brokers,
+        "share.coordinator.state.topic.min.isr": in_sync,
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
-def check_address(bootstrap: str) -> None:
-    """Raises NotReady unless a broker answers there with its cluster, and StackError when it is no host:port."""
+def check_address(bootstrap: str, node: int | None = None) -> None:
+    """Raises NotReady unless a broker answers there with its cluster, and StackError when it is no host:port.
+
+    node: not ready either until that one has joined.
+    """
     try:
-        asyncio.run(_check(bootstrap))
+        asyncio.run(_check(bootstrap, node))
     except ValueError as error:
         raise StackError(f"{VARIABLE} is no Kafka address ({error}); it looks like host:9092") from error
     except (OSError, KafkaError) as error:
         raise NotReady(str(error)) from error
 
 
-async def _check(bootstrap: str) -> None:
-    host, _, port = bootstrap.split(",")[0].rpartition(":")
-    # Asked first: aiokafka logs a refused connection at length.
-    _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 2)
-    writer.close()
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+async def _check(bootstrap: str, node: int | None) -> None:
+    client = AIOKafkaAdminClient(bootstrap_servers=await _listening(bootstrap), request_timeout_ms=3000)
     try:
         await client.start()
         cluster = await client.describe_cluster()
     finally:
         await client.close()
-    if not cluster["brokers"]:
-        raise NotReady("no broker has joined the cluster yet")
+    joined = {broker["node_id"] for broker in cluster["brokers"]}
+    if not joined or (node is not None and node not in joined):
+        raise NotReady("the broker has not joined the cluster yet")
 
 
-def _format(java: list[str], directory: Path) -> None:
+async def _listening(bootstrap: str) -> str:
+    """One of the addresses where somebody listens: aiokafka logs a refused connection at length."""
+    refusal: OSError | None = None
+    for one in bootstrap.split(","):
+        host, _, port = one.rpartition(":")
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 2)
+        except OSError as error:  # a timeout is one too
+            refusal = error
+            continue
+        writer.close()
+        return one
+    raise refusal or ValueError("it is empty")
+
+
+def _format(java: list[str], directory: Path, state: Path) -> None:
     # Written last by the storage tool.
     if (directory / "data" / "meta.properties").is_file():
         return
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-    # A leading dash would be taken for an option.
-    arguments = ["format", "--cluster-id", f"R{cluster[1:]}", "--config", "server.properties"]
+    arguments = ["format", "--cluster-id", _cluster_id(state), "--config", "server.properties"]
     tool = Program("kafka-format", (*java, "kafka.tools.StorageTool", *arguments), _environment(), directory)
     run_once(tool, directory)
+
+
+def _cluster_id(state: Path) -> str:
+    """Drawn once for all nodes of a stack, which may be made at the same time."""
+    path = state / "kafka-cluster"
+    if not path.exists():
+        drawn = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+        fresh = state / f"kafka-cluster.{uuid.uuid4().hex}"
+        # A leading dash would be taken for an option.
+        fresh.write_text(f"R{drawn[1:]}", "utf-8")
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text("utf-8")
 
 
 def _environment() -> dict[str, str]:

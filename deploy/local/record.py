@@ -27,6 +27,8 @@ class Record:
     services: dict[str, int] = field(default_factory=dict)
     # A directory outside of the state, where PostgreSQL's own user may enter when it may not enter the state.
     annex: str | None = None
+    # How many nodes our Kafka has.
+    brokers: int = 1
 
     @property
     def running(self) -> bool:

@@ -12,29 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.local import fetch_kafka, kafka_server, postgres_server, redis_server, services
+from deploy.local import fetch_kafka, kafka_server, postgres_server, servers, services
 from deploy.local.bring_up import BringUp, Report
 from deploy.local.endings import end_manager, wait_gone
 from deploy.local.errors import StackError
 from deploy.local.files import remove_tree
 from deploy.local.program import Unit
 from deploy.local.record import Record, load, locked, save
+from deploy.local.servers import SERVERS
 from deploy.local.status import Status, read_status
 from deploy.local.supervision import Guard, Supervisor, new_socket
 
 ROOT = fetch_kafka.ROOT
 DEFAULT_STATE = ROOT / ".local"
 DEFAULT_POLICY_PACK = "xinjiang-2020"
-SERVERS = {
-    kafka_server.PORT: kafka_server.VARIABLE,
-    redis_server.PORT: redis_server.VARIABLE,
-    postgres_server.PORT: postgres_server.VARIABLE,
-}
 # All that a stack writes into its state directory, except the lock and, in the default one, Kafka's jars.
 OWNED = (
     "logs",
     "run",
-    "kafka",
+    *kafka_server.programs(max(kafka_server.SIZES)),
+    "kafka-cluster",
     "redis",
     "postgres",
     "postgres.new",
@@ -54,6 +51,7 @@ class Stack:
 
     services: which of the declared ones to start; None: all, (): the three servers alone.
     replicas: how many of a service, by name, where it is not what `declared` says.
+    brokers: how many Kafka has, 1 or 3, from the first `up` on; None: as it was made, at first 1.
     prefer_defaults: False takes free ports at once and leaves the well-known ones to others (for tests).
     declared: the file that lists the services. environ: the calling environment; it names external servers
     (RELIEF_KAFKA_BOOTSTRAP, RELIEF_REDIS_URL, RELIEF_POSTGRES_URL), and services inherit it.
@@ -65,6 +63,7 @@ class Stack:
         services: Sequence[str] | None = None,
         *,
         replicas: Mapping[str, int] | None = None,
+        brokers: int | None = None,
         prefer_defaults: bool = True,
         declared: Path | None = None,
         environ: Mapping[str, str] | None = None,
@@ -74,6 +73,7 @@ class Stack:
         self._declared_in = declared
         self._services = services
         self._replicas = dict(replicas or {})
+        self._brokers = brokers
         self._prefer_defaults = prefer_defaults
         self._guard: Guard | None = None
 
@@ -96,6 +96,7 @@ class Stack:
         with locked(self.state) as lock:
             record = load(self.state)
             self._note_external(record)
+            servers.note_brokers(self.state, record, self._brokers)
             if kafka_server.PORT not in record.external and not fetch_kafka.fetched():
                 report(kafka_server.PORT, "fetching its jars with Maven")
                 fetch_kafka.fetch()
@@ -107,6 +108,9 @@ class Stack:
                 record.services |= {name: max(n, record.services.get(name, 0)) for name, n in wanted.items()}
                 save(self.state, record)
                 bring_up = self._bring_up(record, time.monotonic() + deadline_seconds, report)
+                if guard is not None:
+                    # Chosen for all before any is prepared: a broker's settings name the others' ports.
+                    bring_up.choose_ports([self._unit(record, name, 0) for name in servers.programs(record)])
                 self._bring_up_all(record, bring_up, report)
                 if after_ready is not None:
                     after_ready(self)
@@ -132,7 +136,8 @@ class Stack:
             record = load(self.state)
             ran = record.running
             if ran and record.manager is not None:
-                end_manager(record.manager, Supervisor(self.state, record.socket, record.manager), last=tuple(SERVERS))
+                supervisor = Supervisor(self.state, record.socket, record.manager)
+                end_manager(record.manager, supervisor, last=servers.programs(record))
             if self._guard is not None:
                 self._guard.stop_everything()
                 self._guard = None
@@ -153,7 +158,7 @@ class Stack:
         """Starts one replica (or one of the servers) and waits until it is ready. Harmless when it runs."""
         with locked(self.state):
             record = self._running_record()
-            if name not in SERVERS:
+            if name not in servers.programs(record):
                 record.services[name] = max(record.services.get(name, 0), replica + 1)
             bring_up = self._bring_up(record, time.monotonic() + deadline_seconds, _silent)
             try:
@@ -166,7 +171,8 @@ class Stack:
         """Stops it as `down` would, and returns when it is gone."""
         with locked(self.state):
             record = self._running_record()
-            Supervisor(self.state, record.socket, record.manager).stop_programs([self._program(name, replica)])
+            supervisor = Supervisor(self.state, record.socket, record.manager)
+            supervisor.stop_programs([_program(record, name, replica)])
 
     def kill_service(
         self, name: str, replica: int = 0, number: signal.Signals = signal.SIGKILL, *, restart: bool = True
@@ -175,10 +181,10 @@ class Stack:
         then it has gone on return, and `start_service` starts it."""
         record = self._running_record()
         supervisor = Supervisor(self.state, record.socket, record.manager)
-        gone = supervisor.kill(self._program(name, replica), number, restart=restart)
+        gone = supervisor.kill(_program(record, name, replica), number, restart=restart)
         if not restart:
             wait_gone(gone)
-            supervisor.stop_programs([self._program(name, replica)])
+            supervisor.stop_programs([_program(record, name, replica)])
 
     def _wanted(self) -> dict[str, int]:
         declared = self._declared()
@@ -197,7 +203,7 @@ class Stack:
             record.external = named
             return
         for name, address in named.items():
-            if record.external.get(name, address if address == self._address(record, name) else None) != address:
+            if servers.address(self.state, record, name) != address:
                 raise StackError(
                     f"{SERVERS[name]} is {address}, but the stack in {self.state} runs with another {name}: "
                     "run `relief down` first, or unset the variable"
@@ -222,7 +228,7 @@ class Stack:
             )
 
     def _bring_up_all(self, record: Record, bring_up: BringUp, report: Report) -> None:
-        bring_up.run([self._unit(record, name, 0) for name in SERVERS])
+        bring_up.run([self._unit(record, name, 0) for name in servers.programs(record)])
         report("topics", "creating")
         self._prepare_services(record)
         report("topics", "ready")
@@ -238,7 +244,8 @@ class Stack:
 
         # In a thread of its own: the caller's may have an event loop.
         with ThreadPoolExecutor(1) as pool:
-            topics = pool.submit(lambda: asyncio.run(ensure_topics(self._address(record, kafka_server.PORT))))
+            bootstrap = servers.address(self.state, record, kafka_server.PORT)
+            topics = pool.submit(lambda: asyncio.run(ensure_topics(bootstrap, record.brokers)))
             try:
                 write_development_keys(self.state / "secrets")
                 topics.result()
@@ -252,15 +259,8 @@ class Stack:
         )
 
     def _unit(self, record: Record, name: str, replica: int) -> Unit:
-        external = record.external.get(name)
-        match name:
-            case kafka_server.PORT:
-                return kafka_server.unit(self.state, external)
-            case redis_server.PORT:
-                return redis_server.unit(self.state, external)
-            case postgres_server.PORT:
-                annex = None if record.annex is None else Path(record.annex)
-                return postgres_server.unit(self.state, external, annex)
+        if name in servers.programs(record):
+            return servers.unit(self.state, record, name)
         declared = self._declared()
         if name not in declared:
             raise StackError(f"there is no service {name}; there are {', '.join(declared) or 'none'}")
@@ -271,7 +271,7 @@ class Stack:
         found |= {"RELIEF_BANK_DIR": str(self.state / "bank"), **self.environ}
         found["RELIEF_SECRETS_DIR"] = str(self.state / "secrets")
         for server, variable in SERVERS.items():
-            found[variable] = self._address(record, server)
+            found[variable] = servers.address(self.state, record, server)
         if name is not None:
             found["RELIEF_INSTANCE"] = services.instance(name, replica)
             port = record.ports.get(services.instance(name, replica))
@@ -279,21 +279,11 @@ class Stack:
                 found["RELIEF_HTTP_PORT"] = str(port)
         return found
 
-    def _address(self, record: Record, server: str) -> str:
-        if server in record.external:
-            return record.external[server]
-        if server not in record.ports:
-            raise StackError(f"the stack in {self.state} has no {server} yet: run `relief up`")
-        return _ADDRESS[server](record.ports)
-
     def _running_record(self) -> Record:
         record = load(self.state)
         if not record.running:
             raise StackError(f"the stack in {self.state} is not up: run `relief up`")
         return record
-
-    def _program(self, name: str, replica: int) -> str:
-        return name if name in SERVERS else services.instance(name, replica)
 
     def _forget_manager(self, record: Record) -> None:
         if record.socket and Path(record.socket).parent != self.state:
@@ -312,8 +302,5 @@ class Stack:
                 path.unlink(missing_ok=True)
 
 
-_ADDRESS: dict[str, Callable[[Mapping[str, int]], str]] = {
-    kafka_server.PORT: kafka_server.address,
-    redis_server.PORT: redis_server.url,
-    postgres_server.PORT: postgres_server.url,
-}
+def _program(record: Record, name: str, replica: int) -> str:
+    return name if name in servers.programs(record) else services.instance(name, replica)

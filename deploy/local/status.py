@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.local import kafka_server, postgres_server, redis_server, services
+from deploy.local import kafka_server, postgres_server, redis_server, servers, services
 from deploy.local.errors import NotReady, StackError, Unanswered
 from deploy.local.record import Record
 from deploy.local.supervision import Running, Supervisor
@@ -54,9 +54,9 @@ def read_status(state: Path, record: Record, declared: Mapping[str, services.Ser
     programs = running_programs(state, record)
     wanted = [(name, n) for name, count in record.services.items() if name in declared for n in range(count)]
     with ThreadPoolExecutor() as pool:
-        kafka = pool.submit(_answers, record, programs, "kafka", kafka_server.address, kafka_server.check_address)
-        redis = pool.submit(_answers, record, programs, "redis", redis_server.url, redis_server.check_url)
-        postgres = pool.submit(_answers, record, programs, "postgres", postgres_server.url, postgres_server.check_url)
+        kafka = pool.submit(_answers, state, record, programs, "kafka", kafka_server.check_address)
+        redis = pool.submit(_answers, state, record, programs, "redis", redis_server.check_url)
+        postgres = pool.submit(_answers, state, record, programs, "postgres", postgres_server.check_url)
         found = {services.shown(*one): pool.submit(_service, record, programs, *one) for one in wanted}
         return Status(
             kafka.result(), redis.result(), postgres.result(), {name: one.result() for name, one in found.items()}
@@ -64,15 +64,13 @@ def read_status(state: Path, record: Record, declared: Mapping[str, services.Ser
 
 
 def _answers(
-    record: Record,
-    programs: Mapping[str, Running],
-    name: str,
-    address: Callable[[Mapping[str, int]], str],
-    check: Callable[[str], None],
+    state: Path, record: Record, programs: Mapping[str, Running], server: str, check: Callable[[str], None]
 ) -> str | None:
-    if name not in record.external and (name not in programs or programs[name].pid is None):
+    """Its address; of Kafka also where only some of several brokers answer."""
+    ours = kafka_server.programs(record.brokers) if server == kafka_server.PORT else [server]
+    if server not in record.external and not any(name in programs and programs[name].pid for name in ours):
         return None
-    found = record.external.get(name) or address(record.ports)
+    found = servers.address(state, record, server)
     try:
         check(found)
     except (NotReady, StackError):

@@ -50,14 +50,30 @@ def test_a_plan_is_for_our_eyes_only_and_can_be_disabled(tmp_path: Path) -> None
     assert json.loads(path.read_text()) == plan | {"enabled": False}
 
 
+def broker_settings(ports: dict[str, int], *of: int) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in kafka_server.properties(ports, *of).splitlines())
+
+
 def test_kafka_listens_only_here_and_takes_a_record_of_two_megabytes() -> None:
-    text = kafka_server.properties({"kafka": 1001, "kafka-controller": 1002})
-    values = dict(line.split("=", 1) for line in text.splitlines())
+    values = broker_settings({"kafka": 1001, "kafka-controller": 1002})
     assert values["listeners"] == "PLAINTEXT://127.0.0.1:1001,CONTROLLER://127.0.0.1:1002"
     assert values["controller.quorum.voters"] == "1@127.0.0.1:1002"
     assert values["auto.create.topics.enable"] == "false"
     assert int(values["message.max.bytes"]) > 2 * 1024 * 1024 + 1024
     assert values["log.retention.ms"] == "-1"
+    assert {values[name] for name in values if name.endswith(("replication.factor", "min.isr", "replicas"))} == {"1"}
+
+
+def test_three_brokers_know_each_other_and_keep_everything_three_times() -> None:
+    ports = {name: 1001 + n for n, name in enumerate(["kafka", "kafka-2", "kafka-3"])}
+    ports |= {f"{name}-controller": port + 100 for name, port in ports.items()}
+    values = broker_settings(ports, 2, 3)
+    assert values["node.id"] == "2"
+    assert values["listeners"] == "PLAINTEXT://127.0.0.1:1002,CONTROLLER://127.0.0.1:1102"
+    assert values["controller.quorum.voters"] == "1@127.0.0.1:1101,2@127.0.0.1:1102,3@127.0.0.1:1103"
+    assert {values[name] for name in values if name.endswith("replication.factor")} == {"3"}
+    assert {values[name] for name in values if name.endswith(("min.isr", "min.insync.replicas"))} == {"2"}
+    assert kafka_server.address(ports, 3) == "127.0.0.1:1001,127.0.0.1:1002,127.0.0.1:1003"
 
 
 def test_redis_never_evicts_and_postgres_has_no_socket_file() -> None:

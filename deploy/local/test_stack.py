@@ -1,5 +1,6 @@
 """The stack on real servers, each test in a state directory and on ports of its own."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local import fetch_kafka, ports, postgres_server
 from deploy.local.errors import StackError
 from deploy.local.record import Record, load, save
 from deploy.local.stack import ROOT, Stack
 from deploy.local.testing import environ, eventually, processes_of
+from shared.contracts.topics import topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -104,6 +107,38 @@ def test_services_come_up_are_killed_and_stopped_and_nothing_is_left(state: Path
     assert processes_of(state) == []
     assert all(ports.is_free(port) for port in used)
     assert not stack.down(), "a second down has nothing to stop"
+
+
+def test_of_three_brokers_each_may_go_and_come_back(state: Path) -> None:
+    stack = Stack(state, (), brokers=3, prefer_defaults=False, environ=environ())
+    stack.up()
+    bootstrap = stack.environment()["RELIEF_KAFKA_BOOTSTRAP"]
+    assert bootstrap.count(",") == 2
+    described = asyncio.run(describe(bootstrap))
+    assert {replicas for _, replicas in described} == {3}
+    assert topics().keys() >= {name for name, _ in described} >= {"relief.facts.v1"}
+    for name in ("kafka", "kafka-2", "kafka-3"):
+        stack.kill_service(name, restart=False)
+        assert stack.status().kafka == bootstrap, "the others answer"
+        stack.start_service(name)
+    stack.stop_service("kafka-3")
+    assert stack.up()
+    with pytest.raises(StackError, match="has 3 broker"):
+        Stack(state, (), brokers=1, environ=environ()).up()
+    assert stack.down()
+    assert Stack(state, (), environ=environ()).up(), "it stays what it was made as"
+    assert stack.status().kafka == bootstrap
+
+
+async def describe(bootstrap: str) -> list[tuple[str, int]]:
+    """Of each partition of each topic its topic and how many replicas it has."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        described = await admin.describe_topics()
+    finally:
+        await admin.close()
+    return [(one["topic"], len(part["replicas"])) for one in described for part in one["partitions"]]
 
 
 @pytest.mark.parametrize("moment", ["run/supervisord.pid", "run/redis.json", "run/kafka.json", "secrets/digest.key"])

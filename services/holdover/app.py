@@ -10,11 +10,12 @@ from services.holdover import api, books_api, receivables_api
 from services.holdover.clock import IDLE_SECONDS, Clock
 from services.holdover.handlers import DecisionsFold, FactsFold
 from services.holdover.orders import Signer
+from services.holdover.restored import Restored
 from services.holdover.settings import Settings
 from services.holdover.shelf import Shelf
 from services.holdover.store.rows import HoldoverRows
 from shared.access import TokenVerifier
-from shared.backings import on_postgres
+from shared.backings import looking_first, on_postgres
 from shared.contracts import topics
 from shared.limits import Limiter
 from shared.service import Backing, Input, Service, run
@@ -37,7 +38,7 @@ def build(settings: Settings) -> Service:
     shelf = Shelf(settings.kafka_bootstrap, settings.remind_days)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
-    backing = _closing(backing, limiter)
+    backing = looking_first(_closing(backing, limiter), Restored(pool, SCHEMA, settings.kafka_bootstrap).look)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
     backing = replace(
         backing,

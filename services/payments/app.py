@@ -14,12 +14,12 @@ from services.payments.conserving import Conserving
 from services.payments.desk import Desk
 from services.payments.handlers import PaymentsFold
 from services.payments.post import Post
+from services.payments.restored import HeldBack, Restored
 from services.payments.settings import Settings
-from services.payments.store.command_rows import CommandRows
 from services.payments.store.rows import PaymentRows
 from services.payments.vault import Vault
 from shared.access import TokenVerifier
-from shared.backings import on_postgres
+from shared.backings import looking_first, on_postgres
 from shared.contracts import topics
 from shared.sealing import Unsealer
 from shared.service import Backing, Input, Service, run
@@ -44,6 +44,8 @@ def build(settings: Settings) -> Service:
     unsealer, vault = Unsealer(settings.unsealing_keys), Vault(settings.vault_keys)
     publisher = Publisher(settings.kafka_bootstrap, settings.instance or GROUP)
     backing, pool = on_postgres(settings.postgres_url, SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
+    restored = Restored(pool, SCHEMA, settings.kafka_bootstrap)
+    backing = looking_first(backing, restored.look)
     debtors = {programme: Debtor(**account.model_dump()) for programme, account in settings.debtors.items()}
     post = Post(pool, SCHEMA, DirectoryMailbox(settings.bank_dir), vault, debtors)
     partitions = topics.topics()[topics.DECISIONS].partitions
@@ -53,12 +55,12 @@ def build(settings: Settings) -> Service:
         settings.silence_days,
         prepares=settings.batches == "auto",
     )
-    clerk = Clerk(pool, SCHEMA, rules, unsealer.unseal, vault, post)
+    clerk = Clerk(pool, SCHEMA, rules, unsealer.unseal, vault, post, restored.over)
     working = Steady("clerk", "the clerk of payments cannot work", clerk.once, IDLE_SECONDS)
-    desk = Desk(pool, SCHEMA, partitions)
+    desk = Desk(pool, SCHEMA, partitions, ready=restored.over)
     # Opened with the other: they share a pool. Commands are partitioned by payment or batch, and locked apart.
     words = Backing(
-        PostgresStore(pool, SCHEMA, CommandRows(SCHEMA), space=f"{SCHEMA}.commands"),
+        PostgresStore(pool, SCHEMA, HeldBack(SCHEMA, restored), space=f"{SCHEMA}.commands"),
         nullcontext,
         (working.run, Conserving(pool).run),
         {"clerk": lambda: working.trouble},

@@ -6,7 +6,7 @@ lock in the database; a second replica waits for it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -19,6 +19,7 @@ from services.payments.domain.life import follow
 from services.payments.domain.refund import Payment, PaymentChange
 from services.payments.handlers import told
 from services.payments.post import Payee, Post, instruction
+from services.payments.restored import ready_at_once
 from services.payments.store import batches, clerking
 from services.payments.store.clerking import Going, Opened, Sealed
 from services.payments.turnover import turn_over
@@ -52,18 +53,20 @@ class Rules:
 
 
 class Clerk:
-    """`once` is the work of a task beside the runner."""
+    """`once` is the work of a task beside the runner. `ready` raises Retry while nothing may be done."""
 
     def __init__(
-        self, pool: Pool, schema: str, rules: Rules, unseal: Callable[[str, bytes], bytes], vault: Vault, post: Post
-    ) -> None:
+        self, pool: Pool, schema: str, rules: Rules, unseal: Callable[[str, bytes], bytes], vault: Vault, post: Post,
+        ready: Callable[[], Awaitable[None]] = ready_at_once,
+    ) -> None:  # fmt: skip
         self._pool, self._schema, self._rules = pool, schema, rules
-        self._unseal, self._vault, self._post = unseal, vault, post
+        self._unseal, self._vault, self._post, self._ready = unseal, vault, post, ready
         # At the start, for keys are read then, and every day: a replica with the older file may still store under it.
         self._keys_to_check = True
 
     async def once(self) -> bool:
         """Do what there is to do; whether there was anything. False also while another replica's clerk works."""
+        await self._ready()
         async with self._pool.connection() as own:
             row = await (await own.execute("SELECT pg_try_advisory_xact_lock(hashtext('relief.clerk'), 0)")).fetchone()
             if row is None or not row[0]:

@@ -1,7 +1,7 @@
 """What every officer's action shares: one transaction that ends in bounded time, and a problem for what refuses it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.payments.domain.batch import Refusal
 from services.payments.domain.claim import NothingOpen, SameOfficer
+from services.payments.restored import ready_at_once
 from services.payments.store import clerking
 from shared.calendar import SHANGHAI
 from shared.problems import Problem
@@ -53,6 +54,8 @@ class Desk:
     lock_seconds: float = 5
     action_seconds: float = 25
     at_once: int = 10_000
+    # Raises Retry while nobody is heard.
+    ready: Callable[[], Awaitable[None]] = ready_at_once
 
     @asynccontextmanager
     async def acting(self) -> AsyncIterator[Connection]:
@@ -62,6 +65,7 @@ class Desk:
         done, or an answer got lost, and saying the same again is harmless either way.
         """
         async with in_time(self.action_seconds):
+            await self.ready()
             try:
                 async with transaction(self.pool) as db:
                     milliseconds = str(int(self.lock_seconds * 1000))

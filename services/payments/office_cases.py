@@ -77,8 +77,13 @@ class Office:
         await self.work()
 
     async def work(self) -> None:
+        await self.relay()
         while await self.clerk.once():
-            pass
+            await self.relay()
+
+    async def relay(self) -> None:
+        """As if all there is to tell were acknowledged."""
+        await self.do("UPDATE outbox_pointer SET relayed = (SELECT last FROM outbox_counter)")
 
     async def approve(self, officer: str = "ayse", *batches: str) -> None:
         """The batches named, or all that are prepared."""

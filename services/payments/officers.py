@@ -98,6 +98,7 @@ def routes(desk: Desk, verifier: TokenVerifier, prepare: Prepare, threshold_fen:
     async def prepare_batches(body: Reasoned, caller: Annotated[Principal, Depends(preparer)]) -> Prepared:
         """Put what waits into batches now, dated the last day that has started everywhere."""
         async with in_time(PREPARE_SECONDS):
+            await desk.ready()
             async with transaction(desk.pool) as db:
                 day = await clerking.started_day(db, desk.partitions)
             if day is None:

@@ -24,7 +24,7 @@ from shared.calendar import SHANGHAI
 from shared.contracts import topics
 from shared.ids import derived
 from shared.observability import metrics
-from shared.streaming import crash
+from shared.streaming import crash, progress
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import Connection, Pool, append, transaction
 from shared.streaming.records import Output, partition_of
@@ -63,6 +63,8 @@ class Post:
         self._pool, self._schema, self._mailbox = pool, schema, mailbox
         self._vault, self._debtors = vault, debtors
         self._partitions = topics.topics()[topics.COMMANDS].partitions
+        # By batch that waits to be sent: the number of the last event there was when it was first seen waiting.
+        self._waiting: dict[str, int] = {}
 
     async def message(self, db: Connection, batch_id: str, day: date) -> Message:
         """The batch as the bank gets it, dated `day`. Raises Stop where it cannot be built as approved."""
@@ -85,8 +87,11 @@ class Post:
 
     async def _send(self) -> bool:
         async with transaction(self._pool) as db:
-            waiting = await posting.unsent(db)
-        for batch_id, day, sha256 in waiting:
+            last, relayed = await progress.told_and_relayed(db)
+            unsent = await posting.unsent(db)
+        self._waiting = {batch_id: self._waiting.get(batch_id, last) for batch_id, *_ in unsent}
+        going = [one for one in unsent if self._waiting[one[0]] <= relayed]
+        for batch_id, day, sha256 in going:
             async with transaction(self._pool) as db:
                 message = await self.message(db, batch_id, day)
                 if message.sha256 != bytes(sha256):
@@ -99,7 +104,7 @@ class Post:
                 crash.reached("file_after_write")
                 await posting.mark_sent(db, batch_id)
             metrics.BANK_FILES.labels("sent").inc()
-        return bool(waiting)
+        return bool(going)
 
     async def _collect(self) -> bool:
         names = list(self._mailbox.incoming())

@@ -20,7 +20,7 @@ async def main(bootstrap: str, redis_url: str, group: str, source: str, out: str
     redis = connect(redis_url)
     store = RedisStore(redis, group, lambda total: str(total).encode(), int)
     publisher = Publisher(bootstrap, group)
-    broker = KafkaBroker(bootstrap, logger=None)
+    broker = KafkaBroker(bootstrap.split(","), logger=None)
     # Small batches: the more of them, the more places to die in.
     edge = Edge(broker, Runner(group, Adding(out), store, publisher), [source], group, instance, max_records=50)
     ended = asyncio.Event()

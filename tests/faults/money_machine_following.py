@@ -163,10 +163,16 @@ class Following:
         else:
             assert not events, f"{action['kind']} moved money"
 
+    def _told_submitted(self) -> set[str]:
+        logs = (records for where, records in self._log.records.items() if where.topic == LEDGER_REFUNDS)
+        events = [json.loads(one.value or b"") for records in logs for one in records.values()]
+        return {one["data"]["payment_id"] for one in events if one["type"] == "relief.refund.submitted.v1"}
+
     def _receive(self, message: Message) -> None:
         """The bank was given a message."""
         lot = self.model.lots[message.batch_id]
         assert lot.state == "submitted"
+        assert {one.payment_id for one in message.transfers} <= self._told_submitted(), "the log knows what left"
         expected = set()
         for payment in self.model.payments.values():
             if payment.batch_id == lot.batch_id:

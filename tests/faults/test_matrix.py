@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix.ground import Ground, prepare
+from tests.faults.matrix.ground import Ground, Needs, prepare
 from tests.faults.matrix.trial import tried
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -19,7 +19,7 @@ SHORT = (
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    ground = prepare(tmp_path_factory.mktemp("ground") / "one", 1, linked=True)
+    ground = prepare(tmp_path_factory.mktemp("ground") / "one", 1, Needs(linked=True))
     try:
         yield ground
     finally:

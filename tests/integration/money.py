@@ -97,6 +97,11 @@ class Money:
     def states(self, uscc: str) -> list[str]:
         return [one["state"] for one in self.found.get("payments", f"/v1/enterprises/{uscc}/payments")["payments"]]
 
+    def payment(self, uscc: str) -> str:
+        """The id of the enterprise's newest payment."""
+        payments = self.found.get("payments", f"/v1/enterprises/{uscc}/payments")["payments"]
+        return str(payments[-1]["payment_id"])
+
     def publish(self, outputs: Iterable[Output]) -> None:
         async def send() -> None:
             publisher = Publisher(self.found.kafka, "test-money")

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.faults.matrix.faults import FAULTS
-from tests.faults.matrix.ground import Ground, prepare
+from tests.faults.matrix.ground import Ground, Needs, prepare
 from tests.faults.matrix.report import print_table, print_trial
 from tests.faults.matrix.trial import Trial, tried
 
@@ -41,20 +41,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _all(directory: Path, names: list[str], replicas: int, options: argparse.Namespace) -> Iterator[Trial]:
-    """Those that need proxies come last, so that a ground is brought up twice and not for each."""
+    """Those that need the same ground come together, so that one is brought up for each kind and not for each fault."""
     enterprises, seed = options.enterprises, options.seed
     ground: Ground | None = None
-    linked = False
+    stands_for = Needs()
     numbers = count(1)
     try:
-        for name in sorted(names, key=lambda name: FAULTS[name].linked):
-            if ground is not None and FAULTS[name].linked != linked:
+        for name in sorted(names, key=lambda name: FAULTS[name].needs):
+            if ground is not None and FAULTS[name].needs != stands_for:
                 ground.close()
                 ground = None
-            linked = FAULTS[name].linked
+            stands_for = FAULTS[name].needs
             began = time.monotonic()
             if ground is None:
-                ground = prepare(directory / f"{replicas}-{next(numbers)}", replicas, linked=linked)
+                ground = prepare(directory / f"{replicas}-{next(numbers)}", replicas, stands_for)
                 out.print(f"\na stack with {replicas} of each service is up after {time.monotonic() - began:.0f} s")
             files = options.keep / f"{name}-{replicas}-{seed}"
             shutil.rmtree(files, ignore_errors=True)
@@ -66,7 +66,7 @@ def _all(directory: Path, names: list[str], replicas: int, options: argparse.Nam
             if trial.passed:
                 shutil.rmtree(files)
             yield trial
-            if not trial.passed:
+            if not trial.passed or FAULTS[name].stops is not None:
                 ground.close()
                 ground = None
     finally:

@@ -3,14 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.matrix import kills, server_faults, swapped_pack, upstream_faults
-from tests.faults.matrix.ground import Ground
+from aiokafka.structs import TopicPartition
+
+from tests.faults.matrix import (
+    cluster_faults,
+    disk_faults,
+    kills,
+    log_faults,
+    restores,
+    server_faults,
+    swapped_pack,
+    upstream_faults,
+)
+from tests.faults.matrix.ground import Ground, Needs
 from tests.faults.oracle_rules import FIRST_PACK, Rates
 from tests.integration.region import Upstream
 
 # Injects into a ground whose load is ready; says what was done, with the numbers of it.
 Inject = Callable[[Ground], str]
 Arrange = Callable[[list[Upstream], int], list[Upstream]]
+_PLAIN = Needs()
 
 
 def _nothing(_ground: Ground) -> None:
@@ -23,16 +35,23 @@ def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`linked`: needs proxies before PostgreSQL and Redis. `arrange`: what becomes of the region before it is sent.
-    `lasts_seconds`: how long injecting takes, about, per replica. `rates`: of the pack that is in force in the end, and
-    `afterwards` puts back what the fault left."""
+    """`arrange`: what becomes of the region before it is sent. `lasts_seconds`: how long injecting takes, about, per
+    replica. `stops`: there is no way on, and rightly: those who read these partitions stand still, what the others told
+    has to be right, and the ground is spent. `rates`: of the pack that is in force in the end, and `afterwards` puts
+    back what the fault left. `office`: whether days, officers and the bank go on while it is injected."""
 
     inject: Inject
-    linked: bool = False
+    needs: Needs = _PLAIN
     arrange: Arrange = _as_it_is
     lasts_seconds: float = 4.0
     rates: Rates = FIRST_PACK
     afterwards: Callable[[Ground], None] = _nothing
+    office: bool = True
+    stops: Callable[[Ground], frozenset[TopicPartition]] | None = None
+
+
+_LINKED = Needs(linked=True)
+_THREE = Needs(brokers=3)
 
 
 def _kill_points() -> dict[str, Fault]:
@@ -66,15 +85,36 @@ FAULTS: dict[str, Fault] = {
     "postgres-stopped": Fault(server_faults.stopped("postgres")),
     "postgres-killed": Fault(server_faults.killed("postgres")),
     "postgres-sessions-ended": Fault(server_faults.postgres_sessions_ended),
-    "postgres-slow": Fault(server_faults.slow("postgres"), linked=True),
-    "postgres-cut": Fault(server_faults.cut("postgres"), linked=True),
-    "postgres-commits-unanswered": Fault(server_faults.commits_unanswered("postgres"), linked=True),
-    "redis-slow": Fault(server_faults.slow("redis"), linked=True),
-    "redis-cut": Fault(server_faults.cut("redis"), linked=True),
-    "redis-commits-unanswered": Fault(server_faults.commits_unanswered("redis"), linked=True),
+    "postgres-slow": Fault(server_faults.slow("postgres"), _LINKED),
+    "postgres-cut": Fault(server_faults.cut("postgres"), _LINKED),
+    "postgres-commits-unanswered": Fault(server_faults.commits_unanswered("postgres"), _LINKED),
+    "redis-slow": Fault(server_faults.slow("redis"), _LINKED),
+    "redis-cut": Fault(server_faults.cut("redis"), _LINKED),
+    "redis-commits-unanswered": Fault(server_faults.commits_unanswered("redis"), _LINKED),
     "upstream-sent-again": Fault(upstream_faults.sent_again),
     "upstream-out-of-order": Fault(
         upstream_faults.only_sent("every record of the region in a random order"),
         arrange=upstream_faults.in_another_order,
     ),
+    "ledger-set-back": Fault(restores.set_back("ledger"), lasts_seconds=12),
+    # Payments refuses a copy that lacks what went to the bank.
+    "payments-set-back": Fault(restores.set_back("payments"), lasts_seconds=12, office=False),
+    "holdover-set-back": Fault(
+        restores.set_back_and_refused("holdover", "events that this database does not know"), lasts_seconds=20
+    ),
+    "upstream-trimmed-of-done": Fault(log_faults.trimmed_of_done, arrange=upstream_faults.each_once, lasts_seconds=10),
+    "upstream-trimmed-of-undone": Fault(
+        log_faults.trimmed_of_undone, arrange=upstream_faults.each_once, lasts_seconds=20
+    ),
+    "ledger-disk-full": Fault(disk_faults.ledger_disk_full, lasts_seconds=20),
+    "topic-recreated": Fault(log_faults.recreated, lasts_seconds=12, stops=log_faults.facts_partitions),
+    "broker-killed": Fault(
+        cluster_faults.killed(cluster_faults.leads_most, "which led most partitions"), _THREE, lasts_seconds=12
+    ),
+    "controller-killed": Fault(
+        cluster_faults.killed(cluster_faults.controls, "the active controller"), _THREE, lasts_seconds=12
+    ),
+    "broker-stopped": Fault(cluster_faults.stopped, _THREE, lasts_seconds=12),
+    "brokers-restarted-in-turn": Fault(cluster_faults.restarted_in_turn, _THREE, lasts_seconds=40),
+    "two-brokers-killed": Fault(cluster_faults.two_killed, _THREE, lasts_seconds=12),
 }

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local.stack import DEFAULT_POLICY_PACK, SERVERS, Stack
+from deploy.local.servers import SERVERS
+from deploy.local.stack import DEFAULT_POLICY_PACK, Stack
 from deploy.local.testing import environ
 from services.cli.installation import run
 from services.cli.operate import begin
@@ -24,6 +25,19 @@ _TOLD_METRICS = {
     "relief_retries_total": "retries",
     "relief_producer_recreations_total": "new producers",
 }
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Needs:
+    """What a fault needs of its ground. `linked`: proxies before PostgreSQL and Redis; `brokers`: of Kafka."""
+
+    linked: bool = False
+    brokers: int = 1
+
+
+class Skipped(Exception):  # named by what becomes of the trial
+    """This machine cannot do it; the message says what is needed."""
+
 
 # By service, replica and metric.
 Told = dict[tuple[str, int, str], float]
@@ -87,14 +101,14 @@ def told_between(before: Told, after: Told) -> str:
     return ", ".join(f"{number} {_TOLD_METRICS[metric]}" for metric, number in sums.items() if number)
 
 
-def prepare(directory: Path, replicas: int, *, linked: bool) -> Ground:
+def prepare(directory: Path, replicas: int, needs: Needs) -> Ground:
     """A whole installation, ready, with a day and a pack in force; it dies with this process."""
     directory.mkdir(parents=True)
-    servers = Stack(directory / "servers", (), prefer_defaults=False, environ=environ())
-    servers.up(stay=False)
+    servers = Stack(directory / "servers", (), brokers=needs.brokers, prefer_defaults=False, environ=environ())
+    servers.up(stay=False, deadline_seconds=180)
     found = {variable: servers.environment()[variable] for variable in SERVERS.values()}
     links: dict[str, Proxy] = {}
-    if linked:
+    if needs.linked:
         for server in ("redis", "postgres"):
             links[server] = Proxy.to_url(found[SERVERS[server]])
             found[SERVERS[server]] = links[server].url

@@ -47,12 +47,12 @@ class Load:
     def was_hurt(self) -> None:
         """The last injury was now; what comes until the load ends is recovery already."""
         self.over_at = time.monotonic()
-        self.meanwhile = self._sent_in_all() - self._sent_before
+        self.meanwhile = self.sent_in_all() - self._sent_before
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Inside: it is sent, at a pace. On leaving (`over_at`, unless it `was_hurt`), the rest as fast as it goes."""
-        self._sent_before = self._sent_in_all()
+        self._sent_before = self.sent_in_all()
         thread = threading.Thread(target=self._flow)
         thread.start()
         try:
@@ -68,8 +68,13 @@ class Load:
         if self._trouble is not None:
             raise self._trouble
 
-    def _sent_in_all(self) -> int:
+    def sent_in_all(self) -> int:
+        """Records that were acknowledged."""
         return sum(len(part) for part in self.sent)
+
+    def waiting(self) -> bool:
+        """Whether only those parts are left that are kept for the end of the injection."""
+        return len(self._parts) <= self._kept
 
     def _flow(self) -> None:
         try:

@@ -18,6 +18,8 @@ from tests.integration.outcome import Before
 from tests.integration.running import Running
 
 _TOLD = (FACTS, DECISIONS, ORDERS, LEDGER_EXEMPTIONS, LEDGER_REFUNDS)
+# How a sentence of its begins.
+RECONCILE = "relief reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def observe(running: Running, enterprises: set[str], earlier: Before) -> Observe
         other.append("debits and credits differ")
     reconciled = CliRunner().invoke(app, ["reconcile", "--state", str(running.stack.state)])
     if reconciled.exit_code:
-        other.append(f"relief reconcile: {reconciled.output}")
+        other.append(f"{RECONCILE}: {reconciled.output}")
     found = Found(
         standing=outcome.decided_by(heard[DECISIONS].events),
         net_fen=outcome.net_by(heard[LEDGER_EXEMPTIONS].events, heard[LEDGER_REFUNDS].events),

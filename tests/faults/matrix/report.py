@@ -15,6 +15,8 @@ def print_trial(out: Console, trial: Trial) -> None:
     out.print(Text(f"{trial.fault}, {trial.replicas} of each service", style="bold"))
     if trial.failure is not None:
         out.print(Text(trial.failure, style="red"), soft_wrap=True)
+    elif trial.skipped is not None:
+        out.print(f"  skipped: {trial.skipped}", soft_wrap=True, markup=False)
     else:
         out.print(f"  injected: {trial.injected}", soft_wrap=True, markup=False)
         out.print(f"  recovered: in {trial.seconds:.1f} s; {trial.recovered}", soft_wrap=True, markup=False)
@@ -43,8 +45,14 @@ def print_table(out: Console, trials: Iterable[Trial]) -> None:
         numbers = [sum(len(sentences) for sentences in column) for column in (
             [one.lost for one in counts], [one.repeated for one in counts], [one.wrong for one in counts],
         )]  # fmt: skip
-        seconds = " ".join("failed" if run.failure is not None else f"{run.seconds:.1f}" for run in runs)
+        seconds = " ".join(_seconds(run) for run in runs)
         style = None if all(run.passed for run in runs) else "red"
         events = sum(run.events for run in runs)
         table.add_row(fault, str(len(runs)), f"{events:,}", *map(str, numbers), seconds, style=style)
     out.print(table)
+
+
+def _seconds(run: Trial) -> str:
+    if run.failure is not None:
+        return "failed"
+    return "skipped" if run.skipped is not None else f"{run.seconds:.1f}"

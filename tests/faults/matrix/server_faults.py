@@ -43,7 +43,7 @@ def stopped(server: str) -> Callable[[Ground], str]:
 
 
 def redis_lost_its_last_writes(ground: Ground) -> str:
-    file = _append_only(ground)
+    file = append_only(ground)
     with ground.load.flowing():
         time.sleep(2)  # writes that will be lost have to be there
         ground.servers.kill_service("redis", restart=False)
@@ -66,7 +66,7 @@ def redis_flushed(ground: Ground) -> str:
 
 def redis_set_back(ground: Ground) -> str:
     """To what it held some time ago: all of it older, none of it broken."""
-    file = _append_only(ground)
+    file = append_only(ground)
     copy = file.with_name("of-old.aof")
     shutil.copyfile(file, copy)
     with ground.load.flowing():
@@ -140,5 +140,6 @@ def commits_unanswered(server: str) -> Callable[[Ground], str]:
     return inject
 
 
-def _append_only(ground: Ground) -> Path:
+def append_only(ground: Ground) -> Path:
+    """What Redis has on its disk."""
     return ground.servers.state / "redis" / "appendonly.aof"

@@ -23,6 +23,11 @@ def in_another_order(region: list[Upstream], seed: int) -> list[Upstream]:
     return sorted(shuffled, key=lambda one: one.topic)
 
 
+def each_once(region: list[Upstream], _seed: int) -> list[Upstream]:
+    """Without the repeats: where a trimmed log is begun anew, a repeat of what is gone is news."""
+    return list({(one.topic, one.line): one for one in region}.values())
+
+
 def only_sent(what: str) -> Callable[[Ground], str]:
     def inject(ground: Ground) -> str:
         with ground.load.flowing():
