@@ -27,6 +27,7 @@ from services.payments.vault import Vault
 from services.payments.wire import Occasion
 from shared.calendar import SHANGHAI
 from shared.sealing import UnsealError
+from shared.streaming import crash
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import Connection, Pool, append, lock_partitions, transaction
 from shared.streaming.records import Output
@@ -100,6 +101,9 @@ class Clerk:
                 await clerking.make_batches(db, found.batches, day, prepared_by)
                 if found.batches:
                     await clerking.record_action(db, "batches", day.isoformat(), prepared_by, reason, at)
+                    crash.reached("batches_before_commit")
+            if found.batches:
+                crash.reached("batches_after_commit")
             made += len(found.batches)
             after = waiting[-1].payment_id
 
@@ -163,6 +167,8 @@ class Clerk:
         for batch_id in ready:
             async with transaction(self._pool) as db:
                 await self._submit(db, batch_id, day)
+                crash.reached("submission_before_commit")
+            crash.reached("submission_after_commit")
         return bool(ready)
 
     async def _submit(self, db: Connection, batch_id: str, day: date) -> None:

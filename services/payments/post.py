@@ -24,7 +24,7 @@ from shared.calendar import SHANGHAI
 from shared.contracts import topics
 from shared.ids import derived
 from shared.observability import metrics
-from shared.streaming import progress
+from shared.streaming import crash, progress
 from shared.streaming.errors import Stop
 from shared.streaming.postgres_store import Connection, Pool, append, transaction
 from shared.streaming.records import Output, partition_of
@@ -99,7 +99,9 @@ class Post:
                         f"The message of batch {batch_id} comes out in other bytes than when it was submitted; it is "
                         "not sent. Compare versions and settings (debtor accounts) with the day of its submission."
                     )
+                crash.reached("file_before_write")
                 self._mailbox.put(f"{batch_id}.pain.001.xml", message.content)
+                crash.reached("file_after_write")
                 await posting.mark_sent(db, batch_id)
             metrics.BANK_FILES.labels("sent").inc()
         return bool(going)
@@ -131,6 +133,8 @@ class Post:
                 answers = await self._checked(db, reply)
                 await posting.keep_file(db, sha256, name, reply.message_id, "")
                 await append(db, self._schema, [self._command(reply, one) for one in answers])
+                crash.reached("answer_before_commit")
+            crash.reached("answer_after_commit")
         except (Refused, NotOurs) as refused:
             async with transaction(self._pool) as db:
                 await posting.keep_file(db, sha256, name, None, str(refused))

@@ -19,6 +19,15 @@ POINTS = frozenset(
         "before_kafka_commit",
         "relay_before_publish",
         "relay_after_publish",
+        # Of payments: what the clerk does by the day, files for the bank, and files from it.
+        "batches_before_commit",
+        "batches_after_commit",
+        "submission_before_commit",
+        "submission_after_commit",
+        "file_before_write",
+        "file_after_write",
+        "answer_before_commit",
+        "answer_after_commit",
     }
 )
 

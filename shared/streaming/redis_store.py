@@ -158,12 +158,15 @@ def _mark(next_offset: bytes | None, packed: bytes | None) -> Mark | None:
 
 
 # What the client would tell and ask a server on every connection (CLIENT SETINFO, CLIENT MAINT_NOTIFICATIONS): nothing
-# that we need, and each a command more that a user would have to be allowed.
+# that we need, and each a command more that a user would have to be allowed. And where it follows a server's notices of
+# maintenance, it looks at no connection before it is used.
 UNASKED: dict[str, Any] = {"driver_info": None, "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
 
 
 def connect(url: str) -> "Redis":
-    """A client for bytes; retries inside the client are harmless, every write is a compare-and-set."""
+    """A client for bytes. A connection that the server closed while nobody used it is not used again: after a restart
+    of Redis readers would otherwise be told that it is away, once for each old connection.
+    """
     try:
         return Redis.from_url(
             url,

@@ -258,3 +258,14 @@ async def test_events_are_numbered_in_commit_order_without_gaps(store: PostgresS
     await reading
     assert seen == list(range(1, len(seen) + 1))
     assert len(seen) == 4 * sum(1 + offset % 3 for offset in range(20) if offset % 4 != 3)
+
+
+@pytest.mark.integration
+async def test_connections_that_redis_closed_meanwhile_are_not_used(stack: Stack) -> None:
+    redis = redis_store.connect(stack.environment()["RELIEF_REDIS_URL"])
+    store = RedisStore(redis, f"suite_{next(_numbers)}", lambda total: str(total).encode(), int)
+    await asyncio.gather(*(store.read(IN, ["total"]) for _ in range(8)))
+    # As a restart would, to all but the one that says so.
+    assert await redis.client_kill_filter(_type="normal", skipme=True) >= 7
+    assert await asyncio.gather(*(store.read(IN, ["total"]) for _ in range(8))) == [[None]] * 8
+    await redis.aclose()

@@ -52,7 +52,8 @@ Decisions
 18. M3, M5: one decision per application, the same for every utility in it, the provident fund included. A withdrawal
     is the holdover service's affair and leaves the decision as it was. The registration is missing before all else, so
     an application outside the window is pending until there is one.
-19. The class and the prefecture come from the same registration. Only the first pack is modelled.
+19. The class and the prefecture come from the same registration. Only the first pack is modelled,
+    with other rates on request.
 
 Money
 20. Totals are the net sums of the latest decisions. The totals per insurance and per programme must agree with the
@@ -65,9 +66,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 from .oracle_records import ASSESSED, Fact, RejectedError, read
-from .oracle_rules import Decision, Key, decide
+from .oracle_rules import FIRST_PACK, Decision, Key, Rates, decide
 
-__all__ = ["Decision", "Key", "Totals", "Verdicts", "judge"]
+__all__ = ["Decision", "Key", "Rates", "Totals", "Verdicts", "judge"]
 
 SHANGHAI = timezone(timedelta(hours=8))
 PROGRAMMES = {"refund": "job_stabilisation", "contribution_return": "contribution_return"}
@@ -91,7 +92,8 @@ class Totals:
 class Verdicts:
     """What became of each line (numbered from 1), and what follows from those accepted.
 
-    `superseded` came when a higher version was in force already; `later` lies after `as_of`.
+    `superseded` came when a higher version was in force already; `later` lies after `as_of`. `facts`: what the accepted
+    lines say, in their order.
     """
 
     rejected: Mapping[int, str]
@@ -99,17 +101,20 @@ class Verdicts:
     superseded: tuple[int, ...]
     accepted: tuple[int, ...]
     later: tuple[int, ...]
+    facts: tuple[Fact, ...]
     decisions: Mapping[Key, Decision]
     totals: Totals
 
 
-def judge(lines: Iterable[bytes], as_of: date | None = None) -> Verdicts:
-    """`lines`: structured-mode CloudEvents, in file order. `as_of`: its whole day in Shanghai is still known."""
+def judge(lines: Iterable[bytes], as_of: date | None = None, rates: Rates = FIRST_PACK) -> Verdicts:
+    """`lines`: structured-mode CloudEvents, in file order. `as_of`: its whole day in Shanghai is still known.
+    `rates`: of the pack that is in force in the end."""
     end = None if as_of is None else datetime(as_of.year, as_of.month, as_of.day, tzinfo=SHANGHAI) + timedelta(days=1)
     rejected: dict[int, str] = {}
     seen: dict[str, list[int]] = {"DUPLICATE": [], "SUPERSEDED": [], "ACCEPTED": [], "LATER": []}
     taken: dict[tuple[str, str, str], str] = {}
     in_force: dict[tuple[str, ...], Fact] = {}
+    facts: list[Fact] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -126,13 +131,15 @@ def judge(lines: Iterable[bytes], as_of: date | None = None) -> Verdicts:
         taken[fact.uscc, fact.source, fact.event_id] = fact.content
         if verdict == "ACCEPTED":
             in_force[fact.business_id] = fact
-    decisions = decide(in_force.values())
+            facts.append(fact)
+    decisions = decide(in_force.values(), rates)
     return Verdicts(
         rejected=rejected,
         duplicates=tuple(seen["DUPLICATE"]),
         superseded=tuple(seen["SUPERSEDED"]),
         accepted=tuple(seen["ACCEPTED"]),
         later=tuple(seen["LATER"]),
+        facts=tuple(facts),
         decisions=decisions,
         totals=_totals(decisions.values()),
     )

@@ -24,12 +24,24 @@ WINDOW = ("2020-02-01", "2020-06-30")
 PERIODS = ("2020-02", "2020-03", "2020-04", "2020-05", "2020-06")
 REFERENCE_YEAR = 2019
 SOUTHERN_FOUR = frozenset({"652900", "653000", "653100", "653200"})
-WAIVED_SHARE = {
-    "pension": Fraction(1),
-    "unemployment": Fraction(1),
-    "work_injury": Fraction(1),
-    "medical": Fraction(1, 2),
-}
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a pack may say otherwise than the first one: which share of the medical premium is waived, and which of the
+    reference year's premium is returned, in the southern four and elsewhere."""
+
+    medical: Fraction = Fraction(1, 2)
+    southern: Fraction = Fraction("0.60")
+    elsewhere: Fraction = Fraction("0.50")
+
+    @property
+    def waived(self) -> dict[str, Fraction]:
+        whole = Fraction(1)
+        return {"pension": whole, "unemployment": whole, "work_injury": whole, "medical": self.medical}
+
+
+FIRST_PACK = Rates()
 
 # Employees / annual revenue / total assets, in million yuan: "-" is a measure the industry does not use.
 SIZE_STANDARD = """
@@ -97,8 +109,9 @@ def round_half_up(value: Fraction) -> int:
 class Enterprise:
     """All facts in force of one enterprise, and the decisions that follow."""
 
-    def __init__(self, uscc: str, facts: list[Fact]) -> None:
+    def __init__(self, uscc: str, facts: list[Fact], rates: Rates) -> None:
         self.uscc = uscc
+        self.rates = rates
         self.facts = facts
         self.deregistered_on = next((fact.text["deregistered_on"] for fact in self.of(DEREGISTERED)), None)
 
@@ -131,7 +144,7 @@ class Enterprise:
 
     def contributions(self) -> Iterable[Decision]:
         """M1 and M4, and what they make returnable."""
-        for insurance, share in WAIVED_SHARE.items():
+        for insurance, share in self.rates.waived.items():
             for period in PERIODS:
                 first_day = f"{period}-01"
                 assessments = [
@@ -178,7 +191,8 @@ class Enterprise:
         if average > 0:
             layoff_rate = laid_off / average
             passes = layoff_rate <= Fraction("0.055") or (insured <= 30 and layoff_rate <= Fraction("0.20"))
-        share = Fraction("0.60") if registration.text["prefecture"] in SOUTHERN_FOUR else Fraction("0.50")
+        southern = registration.text["prefecture"] in SOUTHERN_FOUR
+        share = self.rates.southern if southern else self.rates.elsewhere
         refusals = {
             "NOT_SME": size_class(registration) == "large",
             "DEREGISTERED": self.deregistered_before(WINDOW[0]),
@@ -206,14 +220,14 @@ class Enterprise:
             yield self.conclude("holdover", key, 0, day, registration, refusals)
 
 
-def decide(facts: Iterable[Fact]) -> dict[Key, Decision]:
+def decide(facts: Iterable[Fact], rates: Rates = FIRST_PACK) -> dict[Key, Decision]:
     """`facts`: of each business id the one in force. Their order makes no difference."""
     by_uscc: dict[str, list[Fact]] = {}
     for fact in facts:
         by_uscc.setdefault(fact.uscc, []).append(fact)
     decisions: dict[Key, Decision] = {}
     for uscc, own in sorted(by_uscc.items()):
-        enterprise = Enterprise(uscc, own)
+        enterprise = Enterprise(uscc, own, rates)
         for decision in (*enterprise.contributions(), *enterprise.refund(), *enterprise.holdovers()):
             decisions[uscc, decision.measure, decision.key] = decision
     return decisions

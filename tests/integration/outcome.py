@@ -1,7 +1,6 @@
 """What an installation came to for one region, read from every place that keeps it, against what was expected."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from tests.faults.oracle import Key
 from tests.integration.region import Expected, Standing
 from tests.integration.running import Running
 
+# What the bank does with money changes nothing of what is owed.
 _SIGNS = {"relief.refund.authorised.v1": 1, "relief.refund.cancelled.v1": -1, "relief.refund.clawback_raised.v1": -1}
 _MEASURES = {"job_stabilisation": "refund", "contribution_return": "contribution_return"}
 _SHOWN = 10
-_TRIES = 15
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -118,7 +117,9 @@ def net_by(exemptions: Mapping[str, dict[str, Any]], refunds: Mapping[str, dict[
         net[data["uscc"], "exemption", f"{data['insurance']}/{data['period']}"] += data["delta_fen"]
     for event in refunds.values():
         data = event["data"]
-        net[data["uscc"], _MEASURES[data["programme"]], data["key"]] += _SIGNS[event["type"]] * data["amount_fen"]
+        net[data["uscc"], _MEASURES[data["programme"]], data["key"]] += (
+            _SIGNS.get(event["type"], 0) * data["amount_fen"]
+        )
     return {key: fen for key, fen in net.items() if fen}
 
 
@@ -143,20 +144,10 @@ def _asked(running: Running, enterprises: set[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with httpx.Client(base_url=running.url("eligibility"), headers=headers, timeout=10, trust_env=False) as client:
         for uscc in sorted(enterprises):
-            answer = _patiently(client, f"/v1/enterprises/{uscc}")
+            answer = client.get(f"/v1/enterprises/{uscc}")
             assert answer.status_code == 200, f"{uscc}: {answer.text}"
             found += answer.json()["decisions"]
     return found
-
-
-def _patiently(client: httpx.Client, path: str) -> httpx.Response:
-    """What a caller does who is told to try again: the store may just have been away."""
-    for _ in range(_TRIES):
-        answer = client.get(path)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(1)
-    return answer
 
 
 def accounts(running: Running) -> Counter[str]:

@@ -11,7 +11,7 @@ from services.simulator.corruption import Corruption
 from services.simulator.records import RawRecord, records
 from services.simulator.upstream import write_upstream
 from shared.contracts.topics import UPSTREAM
-from tests.faults.oracle import Key, judge
+from tests.faults.oracle import Key, Verdicts, judge
 
 # Late, repeated, corrected and conflicting records are wanted; malformed ones only where a test puts them.
 CORRUPTION = Corruption(late=0.02, repeated=0.03, corrected=0.02, superseded=0.01, malformed=0.0)
@@ -92,8 +92,12 @@ def slices(region: list[Upstream], count: int) -> list[list[Upstream]]:
 
 
 def expected(region: Iterable[Upstream]) -> Expected:
-    """What these records imply once all have gone through, whatever happened on the way."""
-    verdicts = judge(one.line for one in region)
+    """What these records imply once all have gone through, whatever happened on the way, and nothing has been paid."""
+    return implied(judge(one.line for one in region))
+
+
+def implied(verdicts: Verdicts) -> Expected:
+    """The same, of what was judged already."""
     standing = {
         key: (decision.outcome, decision.amount_fen)
         for key, decision in verdicts.decisions.items()

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import shutil
 import sys
 import tempfile
 import time
@@ -55,12 +56,15 @@ def _all(directory: Path, names: list[str], replicas: int, options: argparse.Nam
             if ground is None:
                 ground = prepare(directory / f"{replicas}-{next(numbers)}", replicas, stands_for)
                 out.print(f"\na stack with {replicas} of each service is up after {time.monotonic() - began:.0f} s")
+            files = options.keep / f"{name}-{replicas}-{seed}"
+            shutil.rmtree(files, ignore_errors=True)
             try:
-                trial = tried(ground, name, enterprises, seed, options.settle)
+                trial = tried(ground, name, enterprises, seed, files, options.settle)
             except Exception as error:  # noqa: BLE001  # whatever it is, this fault failed, and the next one gets its turn
-                trial = Trial(
-                    name, replicas, seed, enterprises, failure="".join(traceback.format_exception(error)[-3:])
-                )
+                failure = "".join(traceback.format_exception(error)[-3:])
+                trial = Trial(name, replicas, seed, enterprises, failure=failure, files=files)
+            if trial.passed:
+                shutil.rmtree(files)
             yield trial
             if not trial.passed or FAULTS[name].stops is not None:
                 ground.close()
@@ -77,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--enterprises", type=int, default=40, help="of each fault's region")
     parser.add_argument("--seed", type=int, default=1, help="another seed is other regions")
     parser.add_argument("--settle", type=float, default=180, metavar="SECONDS", help="how long to wait for recovery")
+    keep = "where what was sent is kept of a trial that fails"
+    parser.add_argument("--keep", type=Path, default=Path(".local/faults"), metavar="DIR", help=keep)
     parser.add_argument("--list", action="store_true", help="print the faults' names")
     return parser
 

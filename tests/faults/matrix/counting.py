@@ -45,6 +45,9 @@ class Counts:
     def clean(self) -> bool:
         return not (self.lost or self.repeated or self.wrong)
 
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.lost + other.lost, self.repeated + other.repeated, self.wrong + other.wrong)
+
 
 NOTHING = Counts((), (), ())
 

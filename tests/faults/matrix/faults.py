@@ -12,15 +12,21 @@ from tests.faults.matrix import (
     log_faults,
     restores,
     server_faults,
+    swapped_pack,
     upstream_faults,
 )
 from tests.faults.matrix.ground import Ground, Needs
+from tests.faults.oracle_rules import FIRST_PACK, Rates
 from tests.integration.region import Upstream
 
 # Injects into a ground whose load is ready; says what was done, with the numbers of it.
 Inject = Callable[[Ground], str]
 Arrange = Callable[[list[Upstream], int], list[Upstream]]
 _PLAIN = Needs()
+
+
+def _nothing(_ground: Ground) -> None:
+    pass
 
 
 def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
@@ -31,12 +37,16 @@ def _as_it_is(region: list[Upstream], _seed: int) -> list[Upstream]:
 class Fault:
     """`arrange`: what becomes of the region before it is sent. `lasts_seconds`: how long injecting takes, about, per
     replica. `stops`: there is no way on, and rightly: those who read these partitions stand still, what the others told
-    has to be right, and the ground is spent."""
+    has to be right, and the ground is spent. `rates`: of the pack that is in force in the end, and `afterwards` puts
+    back what the fault left. `office`: whether days, officers and the bank go on while it is injected."""
 
     inject: Inject
     needs: Needs = _PLAIN
     arrange: Arrange = _as_it_is
     lasts_seconds: float = 4.0
+    rates: Rates = FIRST_PACK
+    afterwards: Callable[[Ground], None] = _nothing
+    office: bool = True
     stops: Callable[[Ground], frozenset[TopicPartition]] | None = None
 
 
@@ -54,16 +64,20 @@ def _kill_points() -> dict[str, Fault]:
 
 FAULTS: dict[str, Fault] = {
     "nothing": Fault(upstream_faults.only_sent("nothing")),
+    # Early: the day clock starts nothing while the days that the trials go through are before today.
+    "clocks-jumped": Fault(kills.clocks_jumped, lasts_seconds=12),
     **_kill_points(),
     "every-process-killed": Fault(kills.killed_anywhere, lasts_seconds=30),
     "eligibility-frozen": Fault(kills.frozen("eligibility"), lasts_seconds=20),
     "payments-frozen": Fault(kills.frozen("payments"), lasts_seconds=20),
     "rebalances-in-a-row": Fault(kills.rebalanced, lasts_seconds=20),
     "rolling-restart": Fault(kills.restarted_in_turn, lasts_seconds=16),
-    "clocks-jumped": Fault(kills.clocks_jumped, lasts_seconds=12),
+    "pack-swapped": Fault(
+        swapped_pack.swapped, lasts_seconds=8, rates=swapped_pack.RATES, afterwards=swapped_pack.put_back
+    ),
     "kafka-killed": Fault(server_faults.killed("kafka")),
     "kafka-stopped": Fault(server_faults.stopped("kafka")),
-    "kafka-gone-while-publishing": Fault(kills.publishing_into_nothing, lasts_seconds=8),
+    "kafka-and-eligibility-killed": Fault(kills.publishing_into_nothing, lasts_seconds=8),
     "redis-killed": Fault(server_faults.killed("redis")),
     "redis-lost-last-writes": Fault(server_faults.redis_lost_its_last_writes),
     "redis-flushed": Fault(server_faults.redis_flushed),
@@ -83,7 +97,8 @@ FAULTS: dict[str, Fault] = {
         arrange=upstream_faults.in_another_order,
     ),
     "ledger-set-back": Fault(restores.set_back("ledger"), lasts_seconds=12),
-    "payments-set-back": Fault(restores.set_back("payments"), lasts_seconds=12),
+    # Payments refuses a copy that lacks what went to the bank.
+    "payments-set-back": Fault(restores.set_back("payments"), lasts_seconds=12, office=False),
     "holdover-set-back": Fault(
         restores.set_back_and_refused("holdover", "events that this database does not know"), lasts_seconds=20
     ),

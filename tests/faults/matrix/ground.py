@@ -13,9 +13,12 @@ from deploy.local.testing import environ
 from services.cli.installation import run
 from services.cli.operate import begin
 from tests.faults.matrix.load import Load
+from tests.faults.matrix.office import Office
 from tests.faults.proxy import Proxy
 from tests.integration.running import Running
 
+# Deferred sums are repaid from the day on which they become known.
+FIRST_DAY = date(2020, 7, 1)
 SERVICES = ("intake", "eligibility", "holdover", "payments", "ledger")
 _TOLD_METRICS = {
     "relief_fences_total": "commits refused",
@@ -45,7 +48,7 @@ Told = dict[tuple[str, int, str], float]
 class Ground:
     """`links`: the proxies between the services and PostgreSQL and Redis, by server; none where they talk directly.
 
-    `load` feeds the stream while a fault is injected.
+    `load` feeds the stream while a fault is injected; `office` lets days, officers and the bank go on.
     """
 
     servers: Stack
@@ -53,6 +56,10 @@ class Ground:
     replicas: int
     links: dict[str, Proxy] = field(default_factory=dict)
     load: Load = field(init=False)
+    office: Office = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.office = Office(self.running, FIRST_DAY)
 
     @property
     def stack(self) -> Stack:
@@ -118,6 +125,8 @@ def prepare(directory: Path, replicas: int, needs: Needs) -> Ground:
     )
     stack.up(stay=False, deadline_seconds=180)
     running = Running(stack)
-    run(begin(running.kafka, DEFAULT_POLICY_PACK, date(2020, 1, 31)))
+    run(begin(running.kafka, DEFAULT_POLICY_PACK, FIRST_DAY))
     running.settle()
-    return Ground(servers, running, replicas, links)
+    ground = Ground(servers, running, replicas, links)
+    ground.office.open()
+    return ground

@@ -28,6 +28,11 @@ class Load:
         self.sent: list[list[Upstream]] = []
         self._sent_before = 0
 
+    def enterprises(self) -> set[str]:
+        """Of all parts, sent and not."""
+        parts = [*self.sent, *self._parts]
+        return {key.decode() for part in parts for one in part if (key := one.record.key) is not None}
+
     def take(self, count: int) -> None:
         """Sends so many parts now."""
         for _ in range(count):

@@ -48,8 +48,17 @@ def hear(running: Running, topic: str, enterprises: set[str] | None = None) -> H
     return run(collect())
 
 
-def observe(running: Running, enterprises: set[str], earlier: Before) -> tuple[Found, int]:
-    """What was found, and how many records came again with the same bytes."""
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was found; how many records came again with the same bytes; the events of refunds and orders, in order."""
+
+    found: Found
+    repeats: int
+    refunds: dict[str, dict[str, Any]]
+    orders: dict[str, dict[str, Any]]
+
+
+def observe(running: Running, enterprises: set[str], earlier: Before) -> Observed:
     heard = {name: hear(running, name, enterprises) for name in _TOLD}
     rejects = hear(running, REJECTED)
     other: list[str] = []
@@ -77,7 +86,8 @@ def observe(running: Running, enterprises: set[str], earlier: Before) -> tuple[F
         },
         other=tuple(other),
     )
-    return found, sum(one.repeats for one in heard.values()) + rejects.repeats - earlier.rejected_again
+    repeats = sum(one.repeats for one in heard.values()) + rejects.repeats - earlier.rejected_again
+    return Observed(found, repeats, heard[LEDGER_REFUNDS].events, heard[ORDERS].events)
 
 
 def _posted(running: Running, enterprises: set[str]) -> Counter[str]:
@@ -95,6 +105,8 @@ def _effects(money: dict[str, dict[str, Any]]) -> Counter[str]:
             step = f"{data['exemption_id']}, revision {data['revision']}"
         elif kind == "relief.refund.authorised.v1":
             step = f"a payment by decision {data['decision_id']}"
+        elif kind == "relief.refund.clawback_settled.v1":
+            continue  # comes in parts; what they add up to is compared with the bank
         else:
             step = f"{kind} of {data['clawback_id'] or data['payment_id']}"
         ids[step].add(name)

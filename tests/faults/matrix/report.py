@@ -20,6 +20,7 @@ def print_trial(out: Console, trial: Trial) -> None:
     else:
         out.print(f"  injected: {trial.injected}", soft_wrap=True, markup=False)
         out.print(f"  recovered: in {trial.seconds:.1f} s; {trial.recovered}", soft_wrap=True, markup=False)
+        out.print(f"  in the end: {trial.story}", soft_wrap=True, markup=False)
     for name in ("lost", "repeated", "wrong"):
         sentences = getattr(trial.counts, name)
         for sentence in sentences[:_SHOWN]:
@@ -28,6 +29,7 @@ def print_trial(out: Console, trial: Trial) -> None:
             out.print(f"  ... and {len(sentences) - _SHOWN} more {name}")
     if not trial.passed:
         out.print(f"  again: {trial.command}", soft_wrap=True, markup=False)
+        out.print(f"  what was sent: {trial.files}", soft_wrap=True, markup=False)
 
 
 def print_table(out: Console, trials: Iterable[Trial]) -> None:

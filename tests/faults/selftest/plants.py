@@ -78,8 +78,10 @@ _PUBLISHING = (
                 "",
             ),
         ),
-        # No run of the matrix sees this one yet: a batch that is handed over was, so far, always on its way in time.
-        (f"{_PUBLISHER}::test_an_acknowledgement_that_does_not_come_is_not_waited_for_without_end",),
+        (
+            f"{_PUBLISHER}::test_an_acknowledgement_that_does_not_come_is_not_waited_for_without_end",
+            f"{_COUNTED}kafka-and-eligibility-killed",
+        ),
     ),
     Plant(
         "the producer asks for no acknowledgement of all replicas",
@@ -168,4 +170,28 @@ _PLACES = (
         (f"{_COUNTED}eligibility-killed-before-publish",),
     ),
 )
-PLANTS = (*_FENCES, *_PUBLISHING, *_REPEATS, *_PLACES)
+_BANK_AND_DUES = (
+    Plant(
+        "a file for the bank has another name when it is written again",
+        (
+            Edit(
+                "services/payments/post.py",
+                'self._mailbox.put(f"{batch_id}.pain.001.xml", message.content)',
+                'self._mailbox.put(f"{batch_id}-{id(self)}.pain.001.xml", message.content)',
+            ),
+        ),
+        (f"{_COUNTED}payments-killed-file-after-write",),
+    ),
+    Plant(
+        "the odd fen goes with the last instalment",
+        (
+            Edit(
+                "services/holdover/domain/schedule.py",
+                "part + (rest if place == 0 else 0)",
+                "part + (rest if place == len(over) - 1 else 0)",
+            ),
+        ),
+        (f"{_COUNTED}holdover-killed-after-commit",),
+    ),
+)
+PLANTS = (*_FENCES, *_PUBLISHING, *_REPEATS, *_PLACES, *_BANK_AND_DUES)
