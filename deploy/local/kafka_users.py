@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from deploy.access.kafka import rights
-from deploy.access.kafka_grants import GrantError, grant
+from deploy.kafka.acl import rights
+from deploy.kafka.grants import GrantError, grant
 from deploy.local.errors import StackError
 from deploy.local.kafka_server import passwords_dir
 from deploy.local.passwords import passwords

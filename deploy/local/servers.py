@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.access.kafka import OVERSEER
+from deploy.kafka.acl import OVERSEER
 from deploy.local import kafka_server, postgres_server, redis_server
 from deploy.local.errors import StackError
 from deploy.local.program import Unit

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from deploy.access.kafka import OVERSEER
+from deploy.kafka.acl import OVERSEER
 from deploy.local import fetch_kafka, kafka_server, postgres_server, servers, services
 from deploy.local.addresses import shown
 from deploy.local.bring_up import BringUp, Report

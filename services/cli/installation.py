@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import httpx
 import typer
 
-from deploy.access.kafka import OVERSEER
+from deploy.kafka.acl import OVERSEER
 from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_STATE, Stack
 from services.cli.terminal import CommandError

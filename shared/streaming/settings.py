@@ -16,7 +16,7 @@ class KafkaSettings(BaseSettings):
 
     kafka_bootstrap: str = Field(min_length=1)
     kafka_security: Security = "PLAINTEXT"
-    # None: the service's own name, which is how the rights of deploy/access name it.
+    # None: the service's own name, which is how the rights of deploy/kafka name it.
     kafka_user: str | None = None
     kafka_password_file: Path | None = None
     # In place of the file: where each user's is, as USER.password.

@@ -24,8 +24,8 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import HeartbeatRequest
 from faststream.kafka import KafkaBroker
 
-from deploy.access.kafka import Right, rights
-from deploy.access.kafka_grants import grant
+from deploy.kafka.acl import Right, rights
+from deploy.kafka.grants import grant
 from shared.contracts.topics import DECISIONS, FACTS, LEDGER_REFUNDS, PACKS, topics
 from shared.streaming.admission import check_admitted, check_groups
 from shared.streaming.edge import Edge

@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from deploy.access.kafka import Right
+from deploy.kafka.acl import Right
 from shared.streaming.kafka_access import MECHANISM, KafkaAccess
 
 ITERATIONS = 4096

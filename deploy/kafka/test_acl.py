@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.access.kafka import OVERSEER, Right, rights
+from deploy.kafka.acl import OVERSEER, Right, rights
 from shared.contracts.topics import topics
 
 # Per principal: what it writes, what it reads, the groups it is a member of.
