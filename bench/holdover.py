@@ -51,7 +51,7 @@ def main(
 
 def measure(stack: Stack, enterprises: int, bills: int, applying: float) -> None:
     environment = stack.environment()
-    kafka, postgres = environment["RELIEF_KAFKA_BOOTSTRAP"], environment["RELIEF_POSTGRES_URL"]
+    kafka, postgres = stack.kafka(), environment["RELIEF_POSTGRES_URL"]
     for name in ("holdover", "payments", "ledger"):
         stack.stop_service(name)
     say(f"{bills:,} bills of {enterprises:,} enterprises go through intake and eligibility ...")

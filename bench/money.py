@@ -52,7 +52,7 @@ def main(
 
 def measure(stack: Stack, directory: Path, enterprises: int, seed: int) -> None:
     environment = stack.environment()
-    kafka, postgres = environment["RELIEF_KAFKA_BOOTSTRAP"], environment["RELIEF_POSTGRES_URL"]
+    kafka, postgres = stack.kafka(), environment["RELIEF_POSTGRES_URL"]
     for name in PAIR:
         stack.stop_service(name)
     say(f"Deciding on {enterprises:,} enterprises ...")
