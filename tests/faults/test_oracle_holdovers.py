@@ -133,3 +133,9 @@ def test_a_bill_on_another_account_takes_its_payments_along() -> None:
     assert {account[3]: one.deferred_fen for account, one in found.items()} == {"7": {}, "8": {"b1": 540}}
     assert [fact.version for fact in verdicts.facts if fact.type == BILL] == [1, 2]
     assert replace(found[GAS], state="open").lowered_fen == 0
+
+
+def test_where_a_bill_went_to_another_account_what_was_told_of_it_stands() -> None:
+    moved = changed(bill(FIRM, "b1", 600, version=2), account_no="8")
+    assert stand("2020-07-25", moved, begin=BEGIN).corrected
+    assert not stand("2020-07-25", begin=BEGIN).corrected
