@@ -39,11 +39,16 @@ _FREEZING = {"eligibility": "before_publish", "payments": "before_commit"}
 def killed_at(service: str, point: str) -> Callable[[Ground], str]:
     def inject(ground: Ground) -> str:
         nth = _NTH.get(point, 4)
+        # One clerk works at a time: only with the others away is it surely this one. They take over from it.
+        others = range(1, ground.replicas) if point in _CLERK_POINTS else ()
         with ground.load.flowing():
+            for replica in others:
+                ground.stack.stop_service(service, replica)
             with ground.running.doomed(service, f"{point}:{nth}") as doomed:
                 assert doomed.wait(60) == -signal.SIGKILL, f"{service} ended, but not at {point}"
                 ground.load.was_hurt()
-            ground.stack.start_service(service)
+            for replica in (*others, 0):
+                ground.stack.start_service(service, replica)
         return f"{service} killed by SIGKILL at {point}, time {nth}"
 
     return inject
