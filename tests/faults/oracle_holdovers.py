@@ -60,9 +60,8 @@ class Instalment:
 
 @dataclass(frozen=True)
 class Stand:
-    """One account. `deferred_fen`: of each bill, below 0 where it is overpaid. `corrected`: whether the sum changed
-    once repayment had begun, or a bill went to another account. `undecided`: an application for this due waits for its
-    decision."""
+    """One account. `deferred_fen`: of each bill, below 0 where it is overpaid. `corrected`: whether the sum or a bill
+    changed once repayment had begun. `undecided`: an application for this due waits for its decision."""
 
     state: str
     bills_fen: int = 0
@@ -130,8 +129,6 @@ class _Enterprise:
         undecided = otherwise == "applied"
         mine = {name: versions[-1] for name, versions in self._bills.items() if _account(versions[-1]) == account}
         in_it = {name: bill for name, bill in mine.items() if since is not None and _covered(bill)}
-        # With its payments: what was told of them here stands.
-        moved = any(_account(bill) == account and bill.text["bill_id"] not in mine for bill in self._versions())
         left_out = {name: _why_not(bill, since) for name, bill in mine.items() if name not in in_it}
         ever = [self._known.on(bill) for bill in self._versions() if _account(bill) == account and _covered(bill)]
         if since is None or not ever:
@@ -150,7 +147,8 @@ class _Enterprise:
         state, plan, corrected = "open", list[Instalment](), False
         if self._known.day >= begins:
             sums = self._sums(account, begins, lowered_fen)
-            plan, corrected = _planned(sums), moved or len({fen for _, fen in sums}) > 1
+            plan = _planned(sums)
+            corrected = len({fen for _, fen in sums}) > 1 or self._corrected(account, begins)
             _pour(plan, sum(fen for _, fen in late))
             state = "repaying"
         end = min(_ends(plan, late, begins, self._known.day), default=None) if plan else None
@@ -185,6 +183,12 @@ class _Enterprise:
             back, _, since = max(ended)
             return since, back, otherwise
         return None, None, otherwise
+
+    def _corrected(self, account: Account, begins: str) -> bool:
+        """Whether a version that is not the first came on the day that repayment began, or later: what was told in
+        between, of another sum or of a bill that has gone to another account, stands."""
+        of_it = [versions for versions in self._bills.values() if any(_account(one) == account for one in versions)]
+        return any(self._known.on(one) >= begins for versions in of_it for one in versions[1:])
 
     def _versions(self) -> list[Fact]:
         return [bill for versions in self._bills.values() for bill in versions]

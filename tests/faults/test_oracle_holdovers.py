@@ -135,7 +135,9 @@ def test_a_bill_on_another_account_takes_its_payments_along() -> None:
     assert replace(found[GAS], state="open").lowered_fen == 0
 
 
-def test_where_a_bill_went_to_another_account_what_was_told_of_it_stands() -> None:
+def test_a_correction_on_the_very_day_that_repayment_begins_leaves_what_was_told_before_it() -> None:
     moved = changed(bill(FIRM, "b1", 600, version=2), account_no="8")
-    assert stand("2020-07-25", moved, begin=BEGIN).corrected
-    assert not stand("2020-07-25", begin=BEGIN).corrected
+    for second in (moved, bill(FIRM, "b1", 500, version=2)):
+        assert stand("2020-07-25", second, bill_b1_2="2020-07-01").corrected
+        assert not stand("2020-07-25", second, bill_b1_2="2020-06-30").corrected
+    assert not stand("2020-07-25").corrected
