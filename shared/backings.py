@@ -3,9 +3,8 @@
 Apart from `service`, and each library imported where it is used: a service is installed with one of the two clients.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,22 +61,6 @@ def on_postgres(
     tasks = () if relay is None else (relay.run,)
     checks = {} if relay is None else {"relay": lambda: relay.trouble}
     return Backing(PostgresStore(pool, schema, rows), opened, tasks, checks), pool
-
-
-def looking_first(backing: Backing, look: Callable[[], Awaitable[None]]) -> Backing:
-    """`look` is awaited once the store is open, before anything is read or told. It may raise Stop, or Retry where
-    Kafka does not answer."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[None]:
-        async with backing.opened():
-            try:
-                await look()
-            except Retry as error:
-                raise Stop(f"{_one_line(error)}; start the broker or correct RELIEF_KAFKA_BOOTSTRAP.") from error
-            yield
-
-    return replace(backing, opened=opened)
 
 
 def on_redis(

@@ -70,6 +70,7 @@ G = TypeVar("G", bound=ServiceSettings)
 class Backing:
     """A store and what goes with it. `opened`: inside, the store can serve; it raises Retry, Stop or KeyFileError.
 
+    `look`: asked once store and broker are there, before anything is read or told; it raises Stop, or Retry.
     `tasks` run until cancelled, beside the consumers; `checks` are for readiness, beside the store's own.
     """
 
@@ -77,6 +78,7 @@ class Backing:
     opened: Callable[[], AbstractAsyncContextManager[None]]
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    look: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +212,16 @@ async def _start(
     await service.gate.check()
     read = {topic for source in service.inputs for topic in source.topics} | set(service.also_reads)
     backings = _backings(service)
+    for backing in backings:
+        await stack.enter_async_context(backing.opened())
     try:
-        # First: what is opened next may read topics, and would not say why it cannot.
+        # First: whoever looks reads topics, and would not say why it cannot.
         await check_admitted(service.kafka)
         await check_topics(service.kafka, read | set(service.writes))
         await check_groups(service.kafka, [source.group for source in service.inputs])
         for backing in backings:
-            await stack.enter_async_context(backing.opened())
+            if backing.look is not None:
+                await backing.look()
         if service.publisher is not None:
             stack.push_async_callback(service.publisher.stop)
             await service.publisher.start()

@@ -82,9 +82,9 @@ def _disk(state: Path) -> Iterator[Finding]:
 def _keys(directory: Path) -> Iterator[Finding]:
     from shared.keyfiles import open_to_others
 
-    for path in sorted(directory.glob("*")):
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         # Of a JSON Web Key, `d` and `k` are the secret parts.
-        secret = path.suffix == ".key" or any(part in path.read_bytes() for part in (b'"d"', b'"k"'))
+        secret = path.suffix in (".key", ".password") or any(part in path.read_bytes() for part in (b'"d"', b'"k"'))
         sentence = open_to_others(path) if secret else None
         if sentence is not None:
             yield Finding(sentence)

@@ -12,7 +12,7 @@ from services.holdover.restored import Restored
 from services.holdover.settings import Settings
 from services.holdover.shelf import Shelf
 from services.holdover.store.rows import HoldoverRows
-from shared.backings import looking_first, on_postgres
+from shared.backings import on_postgres
 from shared.contracts import topics
 from shared.service import Input, Service, gate_of, run
 from shared.streaming.publisher import Publisher
@@ -34,10 +34,10 @@ def build(settings: Settings) -> Service:
     shelf = Shelf(kafka, settings.remind_days)
     backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, HoldoverRows(), MIGRATIONS, tells=publisher)
     clock = Steady("clock", "the clock of holdover cannot work", Clock(pool, SCHEMA, signer).once, IDLE_SECONDS)
-    backing = looking_first(backing, Restored(pool, SCHEMA, kafka).look)
     # One store, and so one lock per partition, for both inputs: an enterprise has the same partition in both.
     backing = replace(
         backing,
+        look=Restored(pool, SCHEMA, kafka).look,
         tasks=(*backing.tasks, shelf.run, clock.run),
         checks={**backing.checks, "clock": lambda: clock.trouble},
     )

@@ -19,7 +19,7 @@ from services.payments.restored import CommandsAfter, DecisionsAfter, Restored
 from services.payments.settings import Settings
 from services.payments.store.rows import PaymentRows
 from services.payments.vault import Vault
-from shared.backings import looking_first, on_postgres
+from shared.backings import on_postgres
 from shared.contracts import topics
 from shared.sealing import Unsealer
 from shared.service import Backing, Input, Service, gate_of, run
@@ -46,8 +46,7 @@ def build(settings: Settings) -> Service:
     publisher = Publisher(kafka, settings.instance or GROUP)
     backing, pool = on_postgres(settings.postgres(SCHEMA), SCHEMA, PaymentRows(), MIGRATIONS, tells=publisher)
     restored = Restored(pool, SCHEMA, kafka)
-    backing = looking_first(backing, restored.look)
-    backing = replace(backing, store=PostgresStore(pool, SCHEMA, DecisionsAfter(restored)))
+    backing = replace(backing, store=PostgresStore(pool, SCHEMA, DecisionsAfter(restored)), look=restored.look)
     debtors = {programme: Debtor(**account.model_dump()) for programme, account in settings.debtors.items()}
     post = Post(pool, SCHEMA, DirectoryMailbox(settings.bank_dir), vault, debtors)
     partitions = topics.topics()[topics.DECISIONS].partitions

@@ -86,6 +86,9 @@ class Group:
         finally:
             await consumer.stop()
 
+    async def under_way(self) -> bool:
+        return any([await self.store.mark(partition) is not None for partition in self.parts()])
+
     async def caught_up(self) -> bool:
         ends = await self.ends(self.source)
         marks = {partition: await self.store.mark(partition) for partition in self.parts()}
@@ -184,7 +187,7 @@ async def test_members_that_come_and_go_under_load_lose_and_repeat_nothing(group
     await group.feed(300)
     one = group.start("one")
     feeding = asyncio.create_task(group.feed(3000))
-    await asyncio.sleep(1)
+    await until(group.under_way)  # before, a signal would meet a process that is not yet listening to any
     two = group.start("two")
     await asyncio.sleep(2)
     one.send_signal(signal.SIGTERM)
@@ -202,10 +205,7 @@ async def test_on_sigterm_the_batch_in_hand_ends_and_kafka_is_told(group: Group)
     await group.feed(400)
     member = group.start("one")
 
-    async def under_way() -> bool:
-        return any([await group.store.mark(partition) is not None for partition in group.parts()])
-
-    await until(under_way)
+    await until(group.under_way)
     member.send_signal(signal.SIGTERM)
     assert await ended(member) == 0
     marks = {partition: await group.store.mark(partition) for partition in group.parts()}

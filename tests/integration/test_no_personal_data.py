@@ -217,18 +217,20 @@ def test_no_answer_repeats_what_was_sent(told: Told) -> None:
 
 def test_no_secret_is_on_a_command_line_and_private_keys_are_their_owners(told: Told) -> None:
     directory = told.running.stack.state / "secrets"
-    secrets = {value.encode() for path in directory.iterdir() for value in _private(path)}
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert {path.parent.name for path in files} >= {"kafka", "redis", "postgres"}
+    secrets = {value.encode() for path in files for value in _private(path)}
     assert len(secrets) >= 6
     assert not list(in_processes({*secrets, *_tokens(told)}))
     assert directory.stat().st_mode & 0o777 == 0o700
-    for path in directory.iterdir():
+    for path in files:
         if any(True for _ in _private(path)):
             assert path.stat().st_mode & 0o777 == 0o600, path.name
     assert not list(in_files(told.running.stack.state, sorted(secrets), ("secrets", "kafka")))
 
 
 def _private(path: Path) -> Iterator[str]:
-    """The secret parts of a key file."""
+    """The secret parts of a key file, or all of a password's."""
     text = path.read_text()
     if not text.startswith("{"):
         assert len(text) > DIGEST_KEY_BYTES

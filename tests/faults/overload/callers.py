@@ -101,7 +101,8 @@ class Callers:
             time.sleep(0.1)
 
     async def _ask_all(self) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
+        # Given back before the services end those that nobody uses: whoever asks on one just then gets no answer.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=1.0)
         async with (
             httpx.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS, limits=limits) as client,
             httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as prober,
