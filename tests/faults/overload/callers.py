@@ -101,11 +101,12 @@ class Callers:
             time.sleep(0.1)
 
     async def _ask_all(self) -> None:
-        # Given back before the services end those that nobody uses: whoever asks on one just then gets no answer.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=1.0)
+        # A connection for each: on one used again, a caller who is late meets the end of an idle connection, which is
+        # no refusal to answer and looks like one.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with (
             httpx.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS, limits=limits) as client,
-            httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as prober,
+            httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS, limits=limits) as prober,
             asyncio.TaskGroup() as group,
         ):
             for route in ROUTES:
