@@ -2,12 +2,10 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from aiokafka.structs import ConsumerRecord
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,15 +22,6 @@ from shared.streaming.records import partition_of
 
 Position = Annotated[str, typer.Argument(help="Where it lies, as `list` says: topic/partition/offset.")]
 OPERATORS_PRIVATE = "operators.private.jwks.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """A rejected record as its sender sent it."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
 
 
 def register(app: typer.Typer) -> None:
@@ -148,7 +137,7 @@ async def _original(site: Installation, one: RecordRejected) -> Sendable:
     origin = one.data.origin
     record = await read_one(site.kafka, origin.topic, origin.partition, origin.offset)
     if record is not None:
-        return _as_sent(record)
+        return Line(record.key, record.value, tuple(record.headers))
     raw = _opened(site, one)
     subject = _subject(raw)
     if raw is None or subject is None:
@@ -156,10 +145,6 @@ async def _original(site: Installation, one: RecordRejected) -> Sendable:
             f"{origin.topic} no longer holds it, and its bytes alone do not say what it was: repair it, --with FILE."
         )
     return Line(subject.encode(), raw)
-
-
-def _as_sent(record: "ConsumerRecord[bytes | None, bytes | None]") -> Original:
-    return Original(record.key, record.value, tuple(record.headers))
 
 
 def _repaired(file: Path) -> Line:
