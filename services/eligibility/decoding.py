@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
-from pydantic import ValidationError
 
 from services.eligibility.domain import facts as domain
 from services.eligibility.domain.state import Assessment, Payment, Report
@@ -21,7 +20,7 @@ from services.eligibility.translating import to_domain
 from shared.contracts.registry import decoder
 from shared.contracts.topics import FACTS
 from shared.contracts.vocabulary import AMOUNT_MAX_FEN, HEADS_MAX, Insurance, Utility
-from shared.streaming.errors import Stop
+from shared.streaming.reading import by_contract, cause_of
 from shared.streaming.records import Cause, Raw
 from shared.uscc import is_valid
 
@@ -47,26 +46,15 @@ class Taken(NamedTuple):
     cause: Cause
 
 
-class FactsReader:
-    """Reads `relief.facts.v1`."""
+def read(record: Raw) -> Taken:
+    """Raises Stop: only intake writes this topic, so what cannot be read here is a fault of ours."""
+    return ordinary(record) or in_full(record)
 
-    def __init__(self) -> None:
-        self._contract = decoder(FACTS)
 
-    def read(self, record: Raw) -> Taken:
-        """Raises Stop: only intake writes this topic, so what cannot be read here is a fault of ours."""
-        return ordinary(record) or self.by_contract(record)
-
-    def by_contract(self, record: Raw) -> Taken:
-        try:
-            event = self._contract.validate_json(record.value or b"")
-        except ValidationError as error:
-            # Without the input: it may hold a payee.
-            listed = error.errors(include_input=False)[:3]
-            kinds = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in listed)
-            place = f"The record at offset {record.offset} of {record.topic}/{record.partition}"
-            raise Stop(f"{place} holds no fact that this version can read ({kinds}).") from None
-        return Taken(to_domain(event), event, _cause(event.data.origin))
+def in_full(record: Raw) -> Taken:
+    """The record by the contract's own models. Raises Stop."""
+    event = by_contract(decoder(FACTS), record, "no fact")
+    return Taken(to_domain(event), event, cause_of(event.data.origin))
 
 
 # ---- what intake ordinarily writes -------------------------------------------------------------------------------
@@ -207,7 +195,7 @@ def ordinary(record: Raw) -> Taken | None:
         return None
     if not 1900 < time.year < 2199:
         return None
-    return Taken(fact, _Seen(event.id, event.subject, time, event.traceparent), _cause(origin))
+    return Taken(fact, _Seen(event.id, event.subject, time, event.traceparent), cause_of(origin))
 
 
 _Parts = tuple[domain.Fact, str, str, date | None]
@@ -245,7 +233,3 @@ _PARTS: dict[type, tuple[Callable[[str, Any], _Parts], re.Pattern[str]]] = {
     _SettledEvent: (_settled, _form(0)),
     _BillEvent: (_bill, _form(3)),
 }
-
-
-def _cause(origin: Any) -> Cause:
-    return Cause(f"{origin.topic}/{origin.partition}", (origin.offset, origin.index))

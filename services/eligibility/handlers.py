@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from services.eligibility.decoding import FactsReader, Occasion, Taken
+from services.eligibility import decoding
+from services.eligibility.decoding import Occasion, Taken
 from services.eligibility.domain import facts as domain
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
@@ -47,11 +48,10 @@ class EligibilityFold:
 
     def __init__(self, pack_by_hash: Callable[[str], Pack]) -> None:
         self._pack_by_hash = pack_by_hash
-        self._reader = FactsReader()
 
     def decode(self, record: Raw) -> Taken:
         """Raises Stop: only intake writes this topic, so what cannot be read here is a fault of ours."""
-        return self._reader.read(record)
+        return decoding.read(record)
 
     def keys(self, fact: Taken) -> Iterable[str]:
         if isinstance(fact.fact, domain.Irrelevant):

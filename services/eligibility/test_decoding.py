@@ -8,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.eligibility import decoding
-from services.eligibility.decoding import FactsReader, Taken
+from services.eligibility.decoding import Taken
 from shared.contracts.topics import FACTS
 from shared.streaming.errors import Stop
 from shared.streaming.records import Record
 from shared.uscc import with_check_character
 
 USCC = with_check_character("91650100MAFACT001")
-READER = FactsReader()
 DATA: dict[str, dict[str, Any]] = {
     "cn.tax.contribution.assessed.v1": {
         "assessment_id": "MA1-202002-me-1", "version": 2, "insurance": "medical", "period": "2020-02",
@@ -66,7 +65,7 @@ def hold_together(value: bytes) -> bool:
     quick = decoding.ordinary(record(value))
     if quick is None:
         return False
-    assert inherited(quick) == inherited(READER.by_contract(record(value)))
+    assert inherited(quick) == inherited(decoding.in_full(record(value)))
     return True
 
 
@@ -134,4 +133,4 @@ def test_the_edges_of_the_calendar_are_the_same_both_ways(kind: str) -> None:
 @pytest.mark.parametrize("value", [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"a":' * 5_000])
 def test_what_is_no_fact_stops(value: bytes) -> None:
     with pytest.raises(Stop, match="holds no fact"):
-        READER.read(record(value))
+        decoding.read(record(value))

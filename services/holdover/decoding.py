@@ -9,15 +9,14 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import ValidationError
 
 from services.holdover.domain import arrivals
 from services.holdover.domain.arrivals import DisconnectionRequested, Fact
 from services.holdover.domain.identity import Account
 from services.holdover.domain.terms import Terms
 from shared.contracts import registry, topics
-from shared.contracts.envelope import Origin
 from shared.streaming.errors import Stop
+from shared.streaming.reading import by_contract, cause_of, place
 from shared.streaming.records import Cause, Raw
 
 TermsByHash = Callable[[str], Terms]
@@ -55,7 +54,7 @@ def read_fact(record: Raw) -> Taken | None:
     if kind not in _TRANSLATE and kind in registry.fact_models():
         return None
     event = _validated(record, _facts)
-    return Taken(_cause(event.data.origin), event.time, event.traceparent, _TRANSLATE[event.type](event.data))
+    return Taken(cause_of(event.data.origin), event.time, event.traceparent, _TRANSLATE[event.type](event.data))
 
 
 def read_decision(record: Raw, terms_by_hash: TermsByHash) -> Taken | None:
@@ -76,25 +75,15 @@ def read_decision(record: Raw, terms_by_hash: TermsByHash) -> Taken | None:
     else:
         terms = terms_by_hash(data.policy.sha256) if data.outcome == "granted" else None
         fact = arrivals.ApplicationRuled(data.uscc, data.key, data.revision, data.outcome, terms)
-    return Taken(_cause(data.origin), event.time, event.traceparent, fact)
+    return Taken(cause_of(data.origin), event.time, event.traceparent, fact)
 
 
 def _validated(record: Raw, contract: Any) -> registry.AnyEvent:
-    place = f"The record at offset {record.offset} of {record.topic}/{record.partition}"
-    try:
-        event: registry.AnyEvent = contract.validate_json(record.value or b"")
-    except ValidationError as error:
-        # Without the input: an application's contact is in it.
-        kinds = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:3])
-        raise Stop(f"{place} holds nothing that this version can read ({kinds}).") from None
+    event: registry.AnyEvent = by_contract(contract, record, "nothing")
     uscc = getattr(event.data, "uscc", None)
     if uscc is not None and record.key != uscc.encode():
-        raise Stop(f"{place} has another key than the enterprise it is about.")
+        raise Stop(f"{place(record)} has another key than the enterprise it is about.")
     return event
-
-
-def _cause(origin: Origin) -> Cause:
-    return Cause(f"{origin.topic}/{origin.partition}", (origin.offset, origin.index))
 
 
 def _account(data: Any) -> Account:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
-from pydantic import ValidationError
 
 from shared.contracts.decisions import DecisionMade
 from shared.contracts.registry import decoder
 from shared.contracts.topics import DECISIONS
-from shared.streaming.errors import Stop
+from shared.streaming.reading import by_contract
 from shared.streaming.records import Cause, Output, Raw, States
 
 # Most decisions are no answers to applications; without this word there is nothing here to decode.
@@ -51,14 +50,7 @@ class StatusFold:
         """Raises Stop for what is no decision: only eligibility writes this topic."""
         if record.value is None or _HOLDOVER not in record.value:
             return None
-        try:
-            event = self._decoder.validate_json(record.value)
-        except ValidationError as error:
-            # Without the input: a decision may name a payee.
-            listed = error.errors(include_input=False)[:3]
-            kinds = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in listed)
-            place = f"The record at offset {record.offset} of {record.topic}/{record.partition}"
-            raise Stop(f"{place} holds no decision that this version can read ({kinds}).") from None
+        event = by_contract(self._decoder, record, "no decision")
         return event if isinstance(event, DecisionMade) and event.data.measure == "holdover" else None
 
     def keys(self, fact: DecisionMade | None) -> Iterable[str]:

@@ -6,6 +6,7 @@ from services.ledger import wire
 from services.ledger.domain.posting import LedgerEvent, Posted, Unpostable, meet, post
 from shared.observability import metrics
 from shared.streaming.errors import Stop
+from shared.streaming.reading import place
 from shared.streaming.records import Output, Raw, States
 
 # Looked up once: the label is asked for with every event.
@@ -38,11 +39,11 @@ class LedgerFold:
             return ()
         if outcome == "exists_with_different_content":
             raise Stop(
-                f"{wire.place(record)} repeats event {fact.event_id} with other content than was posted. Find out "
+                f"{place(record)} repeats event {fact.event_id} with other content than was posted. Find out "
                 "which one is true; posted rows are never changed."
             )
         try:
             states.put(fact.event_id, Posted(fact.digest, post(fact), record.offset))
         except Unpostable as error:
-            raise Stop(f"{wire.place(record)} cannot be posted: {error}") from error
+            raise Stop(f"{place(record)} cannot be posted: {error}") from error
         return ()

@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-from pydantic import ValidationError
 
 from services.ledger.domain.posting import LedgerEvent
 from shared.contracts import registry, topics
 from shared.contracts.ledger_events import ExemptionData
 from shared.contracts.vocabulary import TOTAL_MAX_FEN, Insurance, Prefecture, Programme
 from shared.streaming.errors import Stop
+from shared.streaming.reading import by_contract, place
 from shared.streaming.records import Raw, digest
 from shared.uscc import is_valid
 
@@ -145,11 +145,7 @@ def _taken(
 
 
 def _by_contract(record: Raw) -> LedgerEvent:
-    try:
-        event = _contract[record.topic].validate_json(record.value or b"")
-    except ValidationError as error:
-        kinds = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:3])
-        raise Stop(f"{place(record)} holds no event that this version can read ({kinds}).") from None
+    event = by_contract(_contract[record.topic], record, "no event")
     if not _HASH.fullmatch(event.id):
         raise Stop(f"{place(record)} holds an event whose id is not 32 hex digits; the ledger knows events by those.")
     data = event.data
@@ -161,7 +157,3 @@ def _by_contract(record: Raw) -> LedgerEvent:
         event.id, event.type, key, data.uscc, data.prefecture, purpose, amount, data.decision_id, data.booked_on,
         digest(record),
     )  # fmt: skip
-
-
-def place(record: Raw) -> str:
-    return f"The record at offset {record.offset} of {record.topic}/{record.partition}"

@@ -11,7 +11,6 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
-from pydantic import ValidationError
 
 from services.payments.domain.decision import Contradiction, Decision
 from services.payments.domain.exemption import insurance_and_period
@@ -19,6 +18,7 @@ from shared.contracts import registry, topics
 from shared.contracts.decisions import DecisionMade
 from shared.contracts.vocabulary import TOTAL_MAX_FEN, Prefecture
 from shared.streaming.errors import Stop
+from shared.streaming.reading import by_contract, cause_of, place
 from shared.streaming.records import Cause, Raw
 from shared.uscc import is_valid
 
@@ -127,20 +127,15 @@ def _ordinary(record: Raw) -> Taken | None:
 
 
 def _by_contract(record: Raw) -> Taken:
-    try:
-        event = _contract.validate_json(record.value or b"")
-    except ValidationError as error:
-        # Without the input: it may hold a payee.
-        kinds = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:3])
-        raise Stop(f"{_place(record)} holds no decision that this version can read ({kinds}).") from None
+    event = by_contract(_contract, record, "no decision")
     data = event.data
     if not isinstance(event, DecisionMade):
-        return Taken(_cause(data.origin), event.time, event.traceparent, data.date)
+        return Taken(cause_of(data.origin), event.time, event.traceparent, data.date)
     if data.measure == "holdover":
         _check_key(record, data.uscc)
-        return Taken(_cause(data.origin), event.time, event.traceparent, None)
+        return Taken(cause_of(data.origin), event.time, event.traceparent, None)
     if data.outcome != "granted" and data.amount_fen != 0:
-        raise Stop(f"{_place(record)} is {data.outcome} and yet names {data.amount_fen} fen.")
+        raise Stop(f"{place(record)} is {data.outcome} and yet names {data.amount_fen} fen.")
     decision = Decision(
         data.uscc,
         data.measure,
@@ -161,18 +156,10 @@ def _taken(origin: _Origin, at: datetime, traceparent: str | None, decision: Dec
         try:
             insurance_and_period(decision.key)
         except Contradiction as error:
-            raise Stop(f"{_place(record)} cannot be booked: {error}") from None
-    return Taken(_cause(origin), at, traceparent, decision)
+            raise Stop(f"{place(record)} cannot be booked: {error}") from None
+    return Taken(cause_of(origin), at, traceparent, decision)
 
 
 def _check_key(record: Raw, uscc: str) -> None:
     if record.key != uscc.encode():
-        raise Stop(f"{_place(record)} has another key than the enterprise it decides on.")
-
-
-def _cause(origin: _Origin) -> Cause:
-    return Cause(f"{origin.topic}/{origin.partition}", (origin.offset, origin.index))
-
-
-def _place(record: Raw) -> str:
-    return f"The record at offset {record.offset} of {record.topic}/{record.partition}"
+        raise Stop(f"{place(record)} has another key than the enterprise it decides on.")
