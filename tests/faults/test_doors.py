@@ -3,23 +3,20 @@ whatever is answered carries the headers.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route
 
-from services import conftest as fixtures
 from services.intake.api_cases import KEY
 from shared.access import ROLES
 from shared.devkeys import issue_development_token
 from shared.uscc import with_check_character
 from tests.faults.doors import DOORS, PUBLIC, USCC, body_of, let_in
-from tests.faults.http_sites import SERVICES, Site
+from tests.faults.http_sites import Site
 
 pytestmark = pytest.mark.integration
-database, redis_url, secrets = fixtures.database, fixtures.redis_url, fixtures.secrets
 OTHER = with_check_character("91650100MA0000002")
 NAMES = {
     "uscc": USCC, "application_id": "0" * 32, "batch_id": "f" * 32, "payment_id": "f" * 32, "clawback_id": "f" * 32,
@@ -32,14 +29,6 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-
-
-@pytest.fixture(params=SERVICES)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    database, redis_url, secrets = map(request.getfixturevalue, ("database", "redis_url", "secrets"))
-    opened = Site(request.param, database, redis_url, secrets, tmp_path)
-    yield opened
-    opened.close()
 
 
 def doors(site: Site) -> list[str]:

@@ -4,7 +4,6 @@ More than the usual: FUZZ_EXAMPLES=20000 pytest --timeout 0 on this file.
 """
 
 import json
-import os
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.eligibility import packs
@@ -27,16 +26,10 @@ from services.payments.handlers import PaymentsFold
 from shared.contracts import topics
 from shared.streaming.errors import Stop
 from shared.streaming.records import Fold, Record, States
+from tests.faults.fuzzing import profile
 from tests.faults.hostile import BY_TOPIC, bent, large
 
-WANTED = os.environ.get("FUZZ_EXAMPLES")
-PROFILE = settings(
-    max_examples=int(WANTED or 150),
-    derandomize=WANTED is None,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+PROFILE = profile(150)
 # Of the largest input a topic takes: what reading it may cost at most.
 SECONDS_AT_MOST, PEAK_AT_MOST = 3.0, 40
 PACK = packs.named("xinjiang-2020")

@@ -5,35 +5,23 @@ on this file.
 """
 
 import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from services import conftest as fixtures
 from shared.devkeys import issue_development_token
 from tests.contracts.examples import leaves
 from tests.faults.doors import USCC, body_of, let_in
+from tests.faults.fuzzing import profile
 from tests.faults.hostile import VALUES, in_place
-from tests.faults.http_sites import SERVICES, Site
+from tests.faults.http_sites import Site
 
 pytestmark = pytest.mark.integration
-# The services' own, which pytest finds by their names in this module.
-database, redis_url, secrets = fixtures.database, fixtures.redis_url, fixtures.secrets
-WANTED = os.environ.get("FUZZ_EXAMPLES")
-PROFILE = settings(
-    max_examples=int(WANTED or 150),
-    derandomize=WANTED is None,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+PROFILE = profile(150)
 TEXTS = (
     USCC, "2020-02-20", "2020-02", "2019", "0", "1", "-1", str(2**31), str(2**63 - 1), str(2**63), str(10**30), "true",
     "1e3", "NaN", "a" * 32, "f" * 64, "x", "", " ", "%00", "\x00", "..", "/", "grid-6501", "job_stabilisation",
@@ -43,14 +31,6 @@ BODIES = (
     b"", b"null", b"[]", b"{", b"\xff", b"[" * 20_000, b"{}" * 2, b'{"a":"\\ud800"}', b"9" * 5_000, b'"x"', b"NaN",
     b'{"reason":"\\u0000"}', b" " * 70_000, b'{"reason":1,"reason":"x"}',
 )  # fmt: skip
-
-
-@pytest.fixture(params=SERVICES)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    database, redis_url, secrets = map(request.getfixturevalue, ("database", "redis_url", "secrets"))
-    opened = Site(request.param, database, redis_url, secrets, tmp_path)
-    yield opened
-    opened.close()
 
 
 def test_hostile_requests_are_answered_with_what_is_wrong(site: Site) -> None:

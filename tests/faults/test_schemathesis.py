@@ -3,17 +3,14 @@
 More than the usual: FUZZ_EXAMPLES=1000 pytest --timeout 0 on this file.
 """
 
-import os
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from schemathesis import Case, GenerationMode
@@ -30,23 +27,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from services import conftest as fixtures
 from shared.contracts.vocabulary import Uscc
 from shared.devkeys import issue_development_token
 from shared.uscc import with_check_character
 from tests.faults.doors import let_in
-from tests.faults.http_sites import SERVICES, Site
+from tests.faults.fuzzing import profile
+from tests.faults.http_sites import Site
 
 pytestmark = pytest.mark.integration
-database, redis_url, secrets = fixtures.database, fixtures.redis_url, fixtures.secrets
-WANTED = os.environ.get("FUZZ_EXAMPLES")
-PROFILE = settings(
-    max_examples=int(WANTED or 20),
-    derandomize=WANTED is None,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+PROFILE = profile(20)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -59,14 +48,6 @@ CHECKS = [
 USCC, OTHER = with_check_character("91650100MA0000001"), with_check_character("91650100MA0000002")
 USCC_PATTERN = TypeAdapter(Uscc).json_schema()["pattern"]
 _callers = count()
-
-
-@pytest.fixture(params=SERVICES)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    database, redis_url, secrets = map(request.getfixturevalue, ("database", "redis_url", "secrets"))
-    opened = Site(request.param, database, redis_url, secrets, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fitting", "unfitting"])
