@@ -74,8 +74,10 @@ class Restored:
         """Raises Retry where the database was set back under us, Stop once it is known that none may go on from it."""
         if self._refusal is not None:
             raise Stop(self._refusal)
-        rows = await (await db.execute(_NEWEST, (0 if self._newest is None else self._newest[0],))).fetchall()
-        if self._newest is not None and self._newest not in rows:
+        # Another transaction may see more while this one asks: what it asked for is held against the answer.
+        seen = self._newest
+        rows = await (await db.execute(_NEWEST, (0 if seen is None else seen[0],))).fetchall()
+        if seen is not None and seen not in rows:
             self._set_back = True
         if self._set_back:
             raise Retry("the database was set back to an older copy; what the ledger topics know more is looked up")

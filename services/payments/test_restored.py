@@ -1,9 +1,10 @@
 """What waits, and what is refused, when the ledger topics know more than the database."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from aiokafka.structs import TopicPartition
@@ -15,7 +16,7 @@ from shared.contracts import topics
 from shared.streaming import told
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.kafka_access import KafkaAccess
-from shared.streaming.postgres_store import append, transaction
+from shared.streaming.postgres_store import Connection, append, transaction
 from shared.streaming.records import Output
 from shared.streaming.told import Told
 
@@ -149,3 +150,32 @@ async def test_a_database_set_back_under_us_is_found(office: Office, logs: Logs)
         await restored.over()
     with pytest.raises(Stop):
         await load()
+
+
+class Overtaken:
+    """A connection that hands out each answer only after something else has happened."""
+
+    def __init__(self, db: Connection, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._db, self._meanwhile = db, meanwhile
+
+    async def execute(self, query: Any, parameters: Any = None) -> Any:
+        answer = await self._db.execute(query, parameters)
+        await self._meanwhile()
+        return answer
+
+
+async def test_transactions_that_look_at_the_same_time_raise_no_alarm(office: Office, logs: Logs) -> None:
+    restored = Restored(office.pool, "payments", KafkaAccess(""))
+    await restored.look()
+
+    async def put_and_look() -> None:
+        async with transaction(office.pool) as db:
+            await append(db, "payments", [Output(HERE, 3, b"k", b"more")])
+        async with transaction(office.pool) as db:
+            await restored.same(db)
+
+    await put_and_look()
+    async with transaction(office.pool) as db:
+        await restored.same(cast(Connection, Overtaken(db, put_and_look)))
+    async with transaction(office.pool) as db:
+        await restored.same(db)
