@@ -105,7 +105,7 @@ def _partitions(ground: Ground) -> list[tuple[int, list[int]]]:
     """Of each partition the node that leads (-1: none does) and those in sync; nothing while no broker says."""
 
     async def ask() -> list[tuple[int, list[int]]]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=ground.running.kafka, request_timeout_ms=5000)
+        admin = AIOKafkaAdminClient(**ground.running.kafka.client(), request_timeout_ms=5000)
         try:
             await admin.start()
             described = await admin.describe_topics()

@@ -107,7 +107,7 @@ def _committed(ground: Ground) -> dict[TopicPartition, int]:
     """How far intake told Kafka that it had done the upstream topics."""
 
     async def ask() -> dict[TopicPartition, int]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=ground.running.kafka)
+        admin = AIOKafkaAdminClient(**ground.running.kafka.client())
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(GROUP)
@@ -132,7 +132,7 @@ async def _between(ground: Ground, where: TopicPartition, first: int, end: int) 
 
 
 async def _trim(ground: Ground, before: dict[TopicPartition, int]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=ground.running.kafka)
+    admin = AIOKafkaAdminClient(**ground.running.kafka.client())
     await admin.start()
     try:
         await admin.delete_records({where: RecordsToDelete(before_offset=offset) for where, offset in before.items()})
@@ -143,7 +143,7 @@ async def _trim(ground: Ground, before: dict[TopicPartition, int]) -> None:
 async def _set_offset(ground: Ground, where: TopicPartition, offset: int) -> None:
     """Refused until the group has no member: one that was killed is a member until its session ends."""
     for _ in range(60):
-        consumer = AIOKafkaConsumer(bootstrap_servers=ground.running.kafka, group_id=GROUP, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**ground.running.kafka.client(), group_id=GROUP, enable_auto_commit=False)
         try:
             await consumer.start()
             consumer.assign([where])
@@ -157,7 +157,7 @@ async def _set_offset(ground: Ground, where: TopicPartition, offset: int) -> Non
 
 
 async def _recreate(ground: Ground) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=ground.running.kafka)
+    admin = AIOKafkaAdminClient(**ground.running.kafka.client())
     await admin.start()
     try:
         await admin.delete_topics([FACTS])
