@@ -72,7 +72,7 @@ def _decisions(uscc: str, enterprise: Enterprise, pack: Pack) -> list[dict[str, 
     """As policy says it now, with the revision last written for each; they agree unless a review is on its way."""
     found = []
     for verdict in sorted(standing_verdicts(enterprise, pack), key=lambda v: (v.measure, v.key)):
-        held = enterprise.held.get(f"{verdict.measure} {verdict.key}")
+        held = enterprise.last(verdict.measure, verdict.key)
         data = decision_data(uscc, verdict, pack)
         if held is not None:
             data["revision"] = held.revision

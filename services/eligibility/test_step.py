@@ -152,7 +152,8 @@ def test_without_a_pack_facts_are_taken_and_a_review_decides() -> None:
     known: list[EnterpriseFact] = [registered(), assessed(1000), *SETTLED, applied()]
     for fact in known:
         assert told(enterprise, fact, pack=None) == []
-    assert enterprise.held == {}
+    decided = ("refund", "2019"), ("exemption", "pension/2020-02"), ("holdover", "h1")
+    assert [enterprise.last(*name) for name in decided] == [None, None, None]
     assert told(enterprise, Review(A), pack=None) == []
     assert told(enterprise, Review(A)) == [
         "refund 2019 granted 500 #1 +500",

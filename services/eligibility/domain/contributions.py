@@ -4,10 +4,11 @@ such as pension, unemployment and work injury, will be exempted for a period of 
 """
 
 from datetime import date
+from functools import lru_cache
 
 from services.eligibility.domain import reasons
 from services.eligibility.domain.pack import Pack, Timeline
-from services.eligibility.domain.state import Enterprise, Registration
+from services.eligibility.domain.state import Contribution, Enterprise, Registration
 from services.eligibility.domain.verdict import Verdict, account_of, deregistered_before, group, size_class, standing
 from shared.money import share_half_up
 
@@ -17,9 +18,9 @@ def exemption(enterprise: Enterprise, key: str, pack: Pack) -> Verdict | None:
     basis = _basis(enterprise, key, pack)
     if basis is None:
         return None
-    first, registration, timelines = basis
+    first, registration, timelines, contribution = basis
     size = size_class(registration, pack)
-    kept = enterprise.assessments[key]
+    kept = contribution.assessments
     due_fen = sum(assessment.employer_amount_fen for assessment in kept.values())
     relief = timelines[group(size)]
     rate_bp = relief.on(first)
@@ -44,8 +45,12 @@ def exemption(enterprise: Enterprise, key: str, pack: Pack) -> Verdict | None:
 def contribution_return(enterprise: Enterprise, waived: Verdict, made_before: bool) -> Verdict | None:
     """What was paid beyond what is still due after the exemption `waived`; made once something is returnable."""
     key = waived.key
-    kept = enterprise.assessments[key]
-    payments = [payment for known in kept for payment in enterprise.payments.get(known, {}).values()]
+    contribution = enterprise.contribution(key)
+    assert contribution is not None, "it was waived"
+    if not contribution.payments and not made_before:
+        return None
+    kept = contribution.assessments
+    payments = [payment for known in kept for payment in contribution.payments.get(known, {}).values()]
     returnable_fen = 0
     if waived.outcome == "granted":
         due_fen = sum(assessment.employer_amount_fen for assessment in kept.values())
@@ -77,17 +82,22 @@ def rates_for(key: str, pack: Pack) -> dict[str, Timeline[int]] | None:
     return timelines
 
 
+@lru_cache(maxsize=4096)
 def first_day(key: str) -> date:
     """Of the month in "insurance/YYYY-MM"."""
     period = key.partition("/")[2]
     return date(int(period[:4]), int(period[5:7]), 1)
 
 
-def _basis(enterprise: Enterprise, key: str, pack: Pack) -> tuple[date, Registration, dict[str, Timeline[int]]] | None:
-    """First day, registration in force on it, and the insurance's rates; None where nothing is decided."""
+_Basis = tuple[date, Registration, dict[str, Timeline[int]], Contribution]
+
+
+def _basis(enterprise: Enterprise, key: str, pack: Pack) -> _Basis | None:
+    """First day, registration in force on it, the insurance's rates, and what is known; None: nothing is decided."""
     timelines = rates_for(key, pack)
-    if timelines is None or key not in enterprise.assessments:
+    contribution = None if timelines is None else enterprise.contribution(key)
+    if timelines is None or contribution is None:
         return None
     first = first_day(key)
     registration = enterprise.registration_on(first)
-    return None if registration is None else (first, registration, timelines)
+    return None if registration is None else (first, registration, timelines, contribution)

@@ -66,14 +66,18 @@ class AssessmentFact(Struct, frozen=True):
     assessment: Assessment
 
     def take(self, enterprise: Enterprise) -> Affected | None:
-        known = next((key for key, ids in enterprise.assessments.items() if self.assessment_id in ids), self.key)
-        if known != self.key:
+        known = enterprise.key_of(self.assessment_id)
+        if known is None:
+            kept = enterprise.begin(self.key, self.assessment_id)
+        elif known != self.key:
             return None  # intake refuses this; the first stands
-        kept = enterprise.assessments.setdefault(self.key, {})
-        old = kept.get(self.assessment_id)
-        if old is not None and old.version >= self.assessment.version:
-            return None
-        kept[self.assessment_id] = self.assessment
+        else:
+            found = enterprise.contribution(known)
+            assert found is not None, "it was found there"
+            if found.assessments[self.assessment_id].version >= self.assessment.version:
+                return None
+            kept = found
+        kept.assessments[self.assessment_id] = self.assessment
         return Affected("contribution", self.key)
 
 
@@ -84,11 +88,13 @@ class PaymentFact(Struct, frozen=True):
     payment: Payment
 
     def take(self, enterprise: Enterprise) -> Affected | None:
-        kept = enterprise.payments.setdefault(self.assessment_id, {})
+        key = enterprise.key_of(self.assessment_id)
+        contribution = None if key is None else enterprise.contribution(key)
+        payments = enterprise.early if contribution is None else contribution.payments
+        kept = payments.setdefault(self.assessment_id, {})
         if self.payment_id in kept:
             return None
         kept[self.payment_id] = self.payment
-        key = next((key for key, ids in enterprise.assessments.items() if self.assessment_id in ids), None)
         return None if key is None else Affected("contribution", key)
 
 
@@ -98,7 +104,7 @@ class HeadcountFact(Struct, frozen=True):
     report: Report
 
     def take(self, enterprise: Enterprise) -> Affected | None:
-        return _newer(enterprise.headcounts, self.period, self.report)
+        return _newer(enterprise.insured.headcounts, self.period, self.report)
 
 
 class LayoffsFact(Struct, frozen=True):
@@ -107,7 +113,7 @@ class LayoffsFact(Struct, frozen=True):
     report: Report
 
     def take(self, enterprise: Enterprise) -> Affected | None:
-        return _newer(enterprise.layoffs, self.period, self.report)
+        return _newer(enterprise.insured.layoffs, self.period, self.report)
 
 
 class PremiumFact(Struct, frozen=True):
@@ -116,10 +122,10 @@ class PremiumFact(Struct, frozen=True):
     report: Report
 
     def take(self, enterprise: Enterprise) -> Affected | None:
-        old = enterprise.premiums.get(self.year)
+        old = enterprise.insured.premiums.get(self.year)
         if old is not None and old.version >= self.report.version:
             return None
-        enterprise.premiums[self.year] = self.report
+        enterprise.insured.premiums[self.year] = self.report
         return REFUND
 
 
@@ -129,9 +135,9 @@ class DeclineFact(Struct, frozen=True):
     decline: Decline
 
     def take(self, enterprise: Enterprise) -> Affected | None:
-        if self.application_id in enterprise.declines:
+        if self.application_id in enterprise.insured.declines:
             return None
-        enterprise.declines[self.application_id] = self.decline
+        enterprise.insured.declines[self.application_id] = self.decline
         return REFUND
 
 

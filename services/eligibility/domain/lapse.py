@@ -16,12 +16,10 @@ from services.eligibility.domain.verdict import Verdict, size_class, standing
 
 def lapsed(enterprise: Enterprise, pack: Pack) -> Iterator[Verdict]:
     """A denial for every grant held that the policy in force does not speak of."""
-    for name in sorted(enterprise.held):
-        if enterprise.held[name].outcome == "granted":
-            measure, _, key = name.partition(" ")
-            verdict = lapse(enterprise, measure, key, pack)
-            if verdict is not None:
-                yield verdict
+    for measure, key in enterprise.granted():
+        verdict = lapse(enterprise, measure, key, pack)
+        if verdict is not None:
+            yield verdict
 
 
 def lapse(enterprise: Enterprise, measure: str, key: str, pack: Pack) -> Verdict | None:

@@ -20,14 +20,15 @@ def refund(enterprise: Enterprise, pack: Pack) -> Verdict | None:
     rules = pack.refund
     year = rules.reference_year
     last_day = date(year, 12, 31)
-    settled = enterprise.premiums.get(year)
-    december = enterprise.headcounts.get(f"{year}-12")
+    insured = enterprise.insured
+    settled = insured.premiums.get(year)
+    december = insured.headcounts.get(f"{year}-12")
     registration = enterprise.registration_on(last_day)
     if settled is None or december is None or registration is None:
         return None
-    months = {period: report for period, report in enterprise.headcounts.items() if _within(period, year)}
-    cuts = {period: report for period, report in enterprise.layoffs.items() if _within(period, year)}
-    declines = [decline for decline in enterprise.declines.values() if decline.year == year]
+    months = {period: report for period, report in insured.headcounts.items() if _within(period, year)}
+    cuts = {period: report for period, report in insured.layoffs.items() if _within(period, year)}
+    declines = [decline for decline in insured.declines.values() if decline.year == year]
     heads = sum(report.number for report in months.values())
     laid_off = sum(report.number for report in cuts.values())
     size = size_class(registration, pack)

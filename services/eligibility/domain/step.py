@@ -48,7 +48,7 @@ def _verdicts(enterprise: Enterprise, affected: Affected, pack: Pack) -> Iterato
         if verdict is not None:
             yield verdict
     if everything or affected.what == "contribution":
-        for key in sorted(enterprise.assessments) if everything else (affected.key,):
+        for key in enterprise.keys if everything else (affected.key,):
             yield from _contribution(enterprise, key, pack)
     if everything or affected.what == "application":
         for application_id in sorted(enterprise.applications) if everything else (affected.key,):
@@ -62,15 +62,14 @@ def _contribution(enterprise: Enterprise, key: str, pack: Pack) -> Iterator[Verd
     if waived is None:
         return
     yield waived
-    returned = contribution_return(enterprise, waived, made_before=f"contribution_return {key}" in enterprise.held)
+    returned = contribution_return(enterprise, waived, made_before=enterprise.last("contribution_return", key) is not None)
     if returned is not None:
         yield returned
 
 
 def _difference(enterprise: Enterprise, verdict: Verdict) -> Decision | None:
     """None when outcome, amount and payee are what was last decided."""
-    name = f"{verdict.measure} {verdict.key}"
-    held = enterprise.held.get(name)
+    held = enterprise.last(verdict.measure, verdict.key)
     digest = verdict.payee.digest if verdict.payee is not None else None
     if held is not None and (held.outcome, held.amount_fen, held.payee_digest) == (
         verdict.outcome,
@@ -79,5 +78,5 @@ def _difference(enterprise: Enterprise, verdict: Verdict) -> Decision | None:
     ):
         return None
     revision = held.revision + 1 if held is not None else 1
-    enterprise.held[name] = Held(revision, verdict.outcome, verdict.amount_fen, digest)
+    enterprise.hold(verdict.measure, verdict.key, Held(revision, verdict.outcome, verdict.amount_fen, digest))
     return Decision(verdict, revision, verdict.amount_fen - (held.amount_fen if held is not None else 0))
