@@ -25,7 +25,7 @@ import typer
 from services.cli.deciding import Gathering, few_collections, keep
 from services.eligibility import packs
 from services.eligibility.domain.step import standing_verdicts
-from services.eligibility.handlers import decision_data
+from services.eligibility.telling import decision_data
 from services.simulator.upstream import MERGED_FILE, write_upstream
 from services.simulator.wire import TOPICS
 

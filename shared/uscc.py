@@ -15,8 +15,8 @@ _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 # Powers of 3 modulo 31 for the 17 places; 1 for the check character, which brings the sum to a multiple of 31.
 # A check value of 31 is written 0: the same residue, so it needs no case of its own.
 _WEIGHTS = (*(pow(3, place, 31) for place in range(17)), 1)
-# Every enterprise of the region fits, so a pass over all of them in turn never evicts what comes next.
-_REMEMBERED = 1 << 19
+# The same enterprise comes several times in a row; a whole region remembered would take some hundred megabytes.
+_REMEMBERED = 1 << 13
 
 
 def is_valid(code: str) -> bool:

@@ -17,7 +17,7 @@ from services.eligibility import packs
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.step import standing_verdicts
-from services.eligibility.handlers import decision_data
+from services.eligibility.telling import decision_data
 
 _encode = msgspec.json.Encoder().encode
 

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.step import standing_verdicts
-from services.eligibility.handlers import IN_FORCE, InForce, State, decision_data
+from services.eligibility.handlers import IN_FORCE, InForce, State
+from services.eligibility.telling import decision_data
 from shared.access import Principal, forbidden
 from shared.contracts.topics import FACTS, topics
 from shared.contracts.vocabulary import Uscc

@@ -9,10 +9,10 @@ refuses.
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from services.eligibility.domain import facts as domain
 from services.eligibility.domain.state import Assessment, Payment, Report
@@ -38,7 +38,7 @@ class Occasion(Protocol):
     def traceparent(self) -> str | None: ...
 
 
-class Taken(NamedTuple):
+class Taken(Struct, frozen=True, gc=False):
     """A fact with what its decisions inherit from its envelope."""
 
     fact: domain.Fact
@@ -59,6 +59,8 @@ def in_full(record: Raw) -> Taken:
 
 # ---- what intake ordinarily writes -------------------------------------------------------------------------------
 
+# What its characters may be is asked of all names of a record at once.
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _Place = Annotated[int, Meta(ge=0)]
 _Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 _Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX_FEN)]
@@ -66,7 +68,7 @@ _Heads = Annotated[int, Meta(ge=0, le=HEADS_MAX)]
 
 
 class _Origin(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    topic: str
+    topic: _Name
     partition: _Place
     offset: _Place
     index: _Place
@@ -79,7 +81,7 @@ class _Data(Struct, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=T
 
 
 class _Assessed(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True):
-    assessment_id: str
+    assessment_id: _Name
     insurance: Insurance
     period: str
     employer_amount_fen: _Amount
@@ -87,8 +89,8 @@ class _Assessed(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_onl
 
 
 class _Paid(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True):
-    assessment_id: str
-    payment_id: str
+    assessment_id: _Name
+    payment_id: _Name
     amount_fen: _Amount
     paid_on: date
 
@@ -104,10 +106,10 @@ class _Settled(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_only
 
 
 class _Bill(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True):
-    bill_id: str
+    bill_id: _Name
     utility: Utility
-    supplier_id: str
-    account_no: str
+    supplier_id: _Name
+    account_no: _Name
     period: str
     amount_fen: _Amount
     due_on: date
@@ -115,15 +117,19 @@ class _Bill(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=Tr
 
 
 class _Envelope(Struct, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True, tag_field="type"):
-    """`time` is text until its form was looked at: the library's own parser takes more forms than the contract."""
+    """An Occasion. `time` is text until it is asked for: the library's own parser takes more forms than the contract."""
 
     specversion: Literal["1.0"]
-    id: str
-    source: str
-    subject: str
-    time: str
+    id: _Name
+    source: _Name
+    subject: _Name
+    written_at: str = field(name="time")
     datacontenttype: Literal["application/json"] | None = None
     traceparent: Annotated[str, Meta(max_length=512)] | None = None
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.written_at)
 
 
 class _AssessedEvent(
@@ -150,28 +156,15 @@ class _BillEvent(_Envelope, tag="cn.utility.bill.issued.v1", frozen=True, forbid
     data: _Bill
 
 
-class _Seen(NamedTuple):
-    """An Occasion."""
-
-    id: str
-    subject: str
-    time: datetime
-    traceparent: str | None
-
-
 _plain = msgspec.json.Decoder(_AssessedEvent | _PaidEvent | _HeadcountEvent | _SettledEvent | _BillEvent)
-_NAME = r"[!-~]{1,256}"
-
-
-def _form(names: int) -> re.Pattern[str]:
-    """What is text above, checked at once: the time, the period, the envelope's names and the origin's topic, and so
-    many names of the data. Their number is fixed, so that a blank in one cannot make up for what another lacks."""
-    return re.compile(
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2}) "
-        rf"(?:19|20)[0-9]{{2}}-(?:0[1-9]|1[0-2])(?: {_NAME}){{{4 + names}}}"
-    )
-
-
+# A moment of the contract, to the second, on a day that any year has but the 29th of February; all of it is one that
+# the language reads.
+_MOMENT = re.compile(
+    r"(?:19(?!00)|20|21(?!99))[0-9]{2}-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+).fullmatch
+_PERIODS = frozenset(f"{year}-{month:02}" for year in range(1900, 2100) for month in range(1, 13))
 _IRRELEVANT = domain.Irrelevant()
 _ANY_PERIOD = "2020-01"
 
@@ -183,19 +176,19 @@ def ordinary(record: Raw) -> Taken | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     data = event.data
-    parts, form = _PARTS[type(event)]
-    fact, period, names, day = parts(event.id, data)
+    fact, period, names, day = _PARTS[type(event)](event.id, data)
     origin = data.origin
-    text = f"{event.time} {period} {event.id} {event.source} {event.subject} {origin.topic}{names}"
-    if not (form.fullmatch(text) and is_valid(data.uscc) and (day is None or 1900 <= day.year < 2200)):
+    written = f"{event.id}{event.source}{event.subject}{origin.topic}{names}"
+    if not (
+        written.isascii()
+        and written.isprintable()
+        and period in _PERIODS
+        and is_valid(data.uscc)
+        and (day is None or 1900 <= day.year < 2200)
+        and _MOMENT(event.written_at)
+    ):
         return None
-    try:
-        time = datetime.fromisoformat(event.time)
-    except ValueError:
-        return None
-    if not 1900 < time.year < 2199:
-        return None
-    return Taken(fact, _Seen(event.id, event.subject, time, event.traceparent), cause_of(origin))
+    return Taken(fact, event, cause_of(origin))
 
 
 _Parts = tuple[domain.Fact, str, str, date | None]
@@ -204,12 +197,12 @@ _Parts = tuple[domain.Fact, str, str, date | None]
 def _assessed(fact: str, data: _Assessed) -> _Parts:
     taken = Assessment(data.version, fact, data.employer_amount_fen)
     made = domain.AssessmentFact(data.uscc, data.assessment_id, f"{data.insurance}/{data.period}", taken)
-    return made, data.period, f" {data.assessment_id}", data.due_on
+    return made, data.period, data.assessment_id, data.due_on
 
 
 def _paid(fact: str, data: _Paid) -> _Parts:
     made = domain.PaymentFact(data.uscc, data.assessment_id, data.payment_id, Payment(fact, data.amount_fen))
-    return made, _ANY_PERIOD, f" {data.assessment_id} {data.payment_id}", data.paid_on
+    return made, _ANY_PERIOD, data.assessment_id + data.payment_id, data.paid_on
 
 
 def _headcount(fact: str, data: _Headcount) -> _Parts:
@@ -223,13 +216,13 @@ def _settled(fact: str, data: _Settled) -> _Parts:
 
 
 def _bill(fact: str, data: _Bill) -> _Parts:
-    return _IRRELEVANT, data.period, f" {data.bill_id} {data.supplier_id} {data.account_no}", data.due_on
+    return _IRRELEVANT, data.period, f"{data.bill_id}{data.supplier_id}{data.account_no}", data.due_on
 
 
-_PARTS: dict[type, tuple[Callable[[str, Any], _Parts], re.Pattern[str]]] = {
-    _AssessedEvent: (_assessed, _form(1)),
-    _PaidEvent: (_paid, _form(2)),
-    _HeadcountEvent: (_headcount, _form(0)),
-    _SettledEvent: (_settled, _form(0)),
-    _BillEvent: (_bill, _form(3)),
+_PARTS: dict[type, Callable[[str, Any], _Parts]] = {
+    _AssessedEvent: _assessed,
+    _PaidEvent: _paid,
+    _HeadcountEvent: _headcount,
+    _SettledEvent: _settled,
+    _BillEvent: _bill,
 }

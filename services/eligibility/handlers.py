@@ -1,22 +1,18 @@
 """Wire to domain and back: facts in, decisions out, days passed on."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from services.eligibility import decoding
-from services.eligibility.decoding import Occasion, Taken
+from services.eligibility.decoding import Taken
 from services.eligibility.domain import facts as domain
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
-from services.eligibility.domain.step import Decision, decide
-from services.eligibility.domain.verdict import Verdict
-from shared.contracts.topics import DECISIONS
-from shared.ids import decision_id
-from shared.observability import metrics
+from services.eligibility.domain.step import decide
+from services.eligibility.telling import day_output, decision_output
+from shared.streaming.errors import Stop
 from shared.streaming.records import Cause, Output, Raw, States
 
 IN_FORCE = "@in_force"
@@ -32,7 +28,6 @@ class InForce(Struct, array_like=True, tag="f", frozen=True):
 State = Enterprise | InForce
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[State] = msgspec.msgpack.Decoder(State)
-_json = msgspec.json.Encoder()
 
 
 def encode_state(state: State) -> bytes:
@@ -40,7 +35,13 @@ def encode_state(state: State) -> bytes:
 
 
 def decode_state(stored: bytes) -> State:
-    return _decoder.decode(stored)
+    """Raises Stop for what another version of this service has stored: the facts are in the log, and are read again."""
+    try:
+        return _decoder.decode(stored)
+    except msgspec.ValidationError as error:
+        raise Stop(
+            f"What eligibility keeps in Redis is of another version ({error}); run `relief rebuild eligibility`."
+        ) from None
 
 
 class EligibilityFold:
@@ -54,10 +55,10 @@ class EligibilityFold:
         return decoding.read(record)
 
     def keys(self, fact: Taken) -> Iterable[str]:
-        if isinstance(fact.fact, domain.Irrelevant):
+        told = fact.fact
+        if isinstance(told, domain.Irrelevant):
             return ()
-        uscc = getattr(fact.fact, "uscc", None)
-        return (IN_FORCE,) if uscc is None else (IN_FORCE, uscc)
+        return (IN_FORCE,) if isinstance(told, domain.DayStarted | domain.PackActivated) else (IN_FORCE, told.uscc)
 
     def cause(self, fact: Taken) -> Cause:
         return fact.cause
@@ -77,7 +78,7 @@ class EligibilityFold:
             if day <= in_force.last_day:
                 return ()
             states.put(IN_FORCE, InForce(in_force.pack_sha256, day))
-            return [_day(fact.day, taken.occasion, record)]
+            return [day_output(fact.day, taken.occasion, record)]
         pack = self._pack_by_hash(in_force.pack_sha256) if in_force.pack_sha256 is not None else None
         known = states.get(fact.uscc)
         enterprise = known if isinstance(known, Enterprise) else Enterprise()
@@ -86,66 +87,6 @@ class EligibilityFold:
         if pack is None:
             return ()
         return [
-            _decision(fact.uscc, decision, pack, taken.occasion, record, index)
+            decision_output(fact.uscc, decision, pack, taken.occasion, record, index)
             for index, decision in enumerate(decisions)
         ]
-
-
-def decision_data(uscc: str, verdict: Verdict, pack: Pack) -> dict[str, Any]:
-    """The fields that any print of a decision shares: the contract's, but for revision, delta and payee."""
-    return {
-        "uscc": uscc,
-        "measure": verdict.measure,
-        "key": verdict.key,
-        "prefecture": verdict.prefecture,
-        "size_class": verdict.size_class,
-        "outcome": verdict.outcome,
-        "amount_fen": verdict.amount_fen,
-        "effective_on": verdict.effective_on,
-        "reasons": [
-            {"code": reason.code, "text": {"zh": reason.zh, "en": reason.en}, "citation": reason.citation}
-            for reason in verdict.reasons
-        ],
-        "facts": list(verdict.facts),
-        "policy": {"pack": pack.ref.pack, "version": pack.ref.version, "sha256": pack.ref.sha256},
-    }
-
-
-def _decision(uscc: str, decision: Decision, pack: Pack, cause: Occasion, record: Raw, index: int) -> Output:
-    verdict = decision.verdict
-    metrics.DECISIONS.labels(verdict.measure, verdict.outcome).inc()
-    identity = decision_id(uscc, verdict.measure, verdict.key, decision.revision)
-    data = decision_data(uscc, verdict, pack)
-    data |= {"decision_id": identity, "revision": decision.revision, "delta_fen": decision.delta_fen}
-    if verdict.payee is not None:
-        data |= {"payee_sealed": verdict.payee.sealed, "payee_digest": verdict.payee.digest}
-    return _output(identity, "relief.decision.made.v1", uscc, data, cause, record, index)
-
-
-def _day(day: date, cause: Occasion, record: Raw) -> Output:
-    data = {"date": day}
-    return _output(cause.id, "relief.day.started.v1", cause.subject, data, cause, record, 0)
-
-
-def _output(
-    identity: str, kind: str, subject: str, data: dict[str, Any], cause: Occasion, record: Raw, index: int
-) -> Output:
-    data["origin"] = {
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "index": index,
-    }
-    event = {
-        "specversion": "1.0",
-        "id": identity,
-        "source": "/relief/eligibility",
-        "type": kind,
-        "subject": subject,
-        "time": cause.time,
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-    if cause.traceparent is not None:
-        event["traceparent"] = cause.traceparent
-    return Output(DECISIONS, record.partition, subject.encode(), _json.encode(event))

@@ -10,9 +10,9 @@ from services.eligibility.domain import facts as domain
 from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.step import decide, standing_verdicts
-from services.eligibility.handlers import decision_data
 from services.eligibility.policy_case_facts import USCC
 from services.eligibility.policy_cases import Case, Expected, Name, in_words
+from services.eligibility.telling import decision_data
 from services.eligibility.translating import to_domain
 from shared.contracts.registry import upstream_decoder
 from shared.money import yuan

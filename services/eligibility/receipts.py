@@ -32,7 +32,7 @@ from services.eligibility.domain.pack import Pack
 from services.eligibility.domain.refund import refund
 from services.eligibility.domain.state import Enterprise, Payee
 from services.eligibility.domain.verdict import Verdict
-from services.eligibility.handlers import decision_data
+from services.eligibility.telling import decision_data
 from services.eligibility.translating import to_domain
 from shared.contracts.decisions import DecisionMadeData
 from shared.contracts.registry import AnyEvent, decoder

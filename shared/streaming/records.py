@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+import msgspec
 from aiokafka.partitioner import murmur2
 
 S = TypeVar("S")
@@ -53,7 +54,7 @@ class Output(NamedTuple):
     value: bytes
 
 
-class Cause(NamedTuple):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """The `origin` of one of our own events: (source topic/partition, (offset, index))."""
 
     source: str

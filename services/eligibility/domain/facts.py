@@ -4,7 +4,7 @@ Taking a fact twice, or an older version after a newer, changes nothing: `take` 
 """
 
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
 
@@ -20,7 +20,7 @@ from services.eligibility.domain.state import (
 )
 
 
-class Affected(NamedTuple):
+class Affected(Struct, frozen=True, gc=False):
     """What a fact can change; `key` names the contribution or the application."""
 
     what: Literal["everything", "contribution", "refund", "application"]

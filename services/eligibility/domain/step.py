@@ -1,7 +1,5 @@
 """From one fact to the decisions it changes: state -> all affected decisions -> the differences."""
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 
 from services.eligibility.domain.contributions import contribution_return, exemption
@@ -30,51 +28,52 @@ def decide(enterprise: Enterprise, fact: EnterpriseFact, pack: Pack | None) -> l
     affected = fact.take(enterprise)
     if affected is None or pack is None:
         return []
-    verdicts = list(_verdicts(enterprise, affected, pack))
-    if affected == EVERYTHING:
+    verdicts = _verdicts(enterprise, affected, pack)
+    if affected is EVERYTHING:
         verdicts += lapsed(enterprise, pack)
     return [d for verdict in verdicts if (d := _difference(enterprise, verdict)) is not None]
 
 
 def standing_verdicts(enterprise: Enterprise, pack: Pack) -> list[Verdict]:
     """Every decision as policy says it now, with all facts known: independent of the order they came in."""
-    return list(_verdicts(enterprise, EVERYTHING, pack))
+    return _verdicts(enterprise, EVERYTHING, pack)
 
 
-def _verdicts(enterprise: Enterprise, affected: Affected, pack: Pack) -> Iterator[Verdict]:
-    everything = affected == EVERYTHING
-    if everything or affected.what == "refund":
-        verdict = refund(enterprise, pack)
-        if verdict is not None:
-            yield verdict
-    if everything or affected.what == "contribution":
-        for key in enterprise.keys if everything else (affected.key,):
-            yield from _contribution(enterprise, key, pack)
-    if everything or affected.what == "application":
-        for application_id in sorted(enterprise.applications) if everything else (affected.key,):
-            verdict = holdover(enterprise, application_id, pack)
-            if verdict is not None:
-                yield verdict
+def _verdicts(enterprise: Enterprise, affected: Affected, pack: Pack) -> list[Verdict]:
+    if affected.what == "contribution":
+        return _contribution(enterprise, affected.key, pack)
+    if affected.what == "application":
+        return _made(holdover(enterprise, affected.key, pack))
+    found = _made(refund(enterprise, pack))
+    if affected is EVERYTHING:
+        for key in enterprise.keys:
+            found += _contribution(enterprise, key, pack)
+        for application_id in sorted(enterprise.applications):
+            found += _made(holdover(enterprise, application_id, pack))
+    return found
 
 
-def _contribution(enterprise: Enterprise, key: str, pack: Pack) -> Iterator[Verdict]:
+def _made(verdict: Verdict | None) -> list[Verdict]:
+    return [] if verdict is None else [verdict]
+
+
+def _contribution(enterprise: Enterprise, key: str, pack: Pack) -> list[Verdict]:
     waived = exemption(enterprise, key, pack)
     if waived is None:
-        return
-    yield waived
-    returned = contribution_return(enterprise, waived, made_before=enterprise.last("contribution_return", key) is not None)
-    if returned is not None:
-        yield returned
+        return []
+    made_before = enterprise.last("contribution_return", key) is not None
+    return [waived, *_made(contribution_return(enterprise, waived, made_before))]
 
 
 def _difference(enterprise: Enterprise, verdict: Verdict) -> Decision | None:
     """None when outcome, amount and payee are what was last decided."""
     held = enterprise.last(verdict.measure, verdict.key)
     digest = verdict.payee.digest if verdict.payee is not None else None
-    if held is not None and (held.outcome, held.amount_fen, held.payee_digest) == (
-        verdict.outcome,
-        verdict.amount_fen,
-        digest,
+    if (
+        held is not None
+        and held.outcome == verdict.outcome
+        and held.amount_fen == verdict.amount_fen
+        and held.payee_digest == digest
     ):
         return None
     revision = held.revision + 1 if held is not None else 1
