@@ -117,7 +117,7 @@ class _Bill(_Data, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=Tr
 
 
 class _Envelope(Struct, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True, tag_field="type"):
-    """An Occasion. `time` is text until it is asked for: the library's own parser takes more forms than the contract."""
+    """An Occasion. Its time is text until asked for: the library's own parser takes more forms than the contract."""
 
     specversion: Literal["1.0"]
     id: _Name

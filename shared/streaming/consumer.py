@@ -7,6 +7,7 @@ and whatever is read from a partition is numbered: the runner takes number n+1 a
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +31,7 @@ from shared.streaming.records import Raw
 log = structlog.get_logger()
 
 TROUBLE_PAUSE_SECONDS = 1.0
+AT_ONCE_RECORDS = 4000
 RIGHT = "give the service's user the right that topics.yaml says it has, and start it anew."
 
 
@@ -89,13 +91,18 @@ class Receiver(Protocol):
 
 
 class Poller:
-    """Reads from every assigned partition. `trouble` is a sentence while the consumer as a whole only fails.
+    """Reads from the assigned partitions in turn. `trouble` is a sentence while the consumer as a whole only fails.
 
-    `refused`: one that no waiting will mend.
+    `refused`: one that no waiting will mend. `at_once`: when a poll has so many records it reads no further, and the
+    next one goes on from there; what is in hand is decoded, and takes ten times the memory that it took in the log.
     """
 
-    def __init__(self, receiver: Receiver, max_records: int, idle_seconds: float) -> None:
+    def __init__(
+        self, receiver: Receiver, max_records: int, idle_seconds: float, at_once: int = AT_ONCE_RECORDS
+    ) -> None:
         self._receiver, self._max_records, self._idle_seconds = receiver, max_records, idle_seconds
+        self._at_once = at_once
+        self._first: TopicPartition | None = None
         self.trouble: str | None = None
         self.refused: str | None = None
         self.trouble_since = 0.0
@@ -104,16 +111,22 @@ class Poller:
     async def poll(self, consumer: Consumer) -> Poll:
         """What has come in; empty after a short pause when nothing has.
 
-        `max_records` is per partition: a busy one cannot keep the others waiting. Raises ConsumerStoppedError.
+        `max_records` is per partition, and they come in turn: a busy one cannot keep the others waiting. Raises
+        ConsumerStoppedError.
         """
         self.on_turn()
         chunks: list[Chunk] = []
         try:
             partitions = consumer.assignment()
-            for partition in sorted(partitions):
+            read = 0
+            for partition in self._in_turn(partitions):
+                if read >= self._at_once:
+                    self._first = partition
+                    break
                 chunk = await self._read(consumer, partition)
                 if chunk is not None:
                     chunks.append(chunk)
+                    read += len(chunk.records)
             if not partitions:
                 # Without any poll aiokafka takes a member for dead, and its coordinator's errors stay unread.
                 await consumer.getmany(timeout_ms=0)
@@ -127,6 +140,14 @@ class Poller:
         if not chunks:
             await asyncio.sleep(self._idle_seconds)
         return Poll(chunks)
+
+    def _in_turn(self, partitions: set[TopicPartition]) -> list[TopicPartition]:
+        """In order, from the one on that the last poll did not get to."""
+        ordered = sorted(partitions)
+        if self._first is None:
+            return ordered
+        at = bisect_left(ordered, self._first)
+        return ordered[at:] + ordered[:at]
 
     async def _read(self, consumer: Consumer, partition: TopicPartition) -> Chunk | None:
         try:

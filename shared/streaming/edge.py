@@ -22,6 +22,7 @@ from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.kafka.schemas import Topic
 
+from shared.contracts.topics import topics
 from shared.streaming import lenient as _installed  # noqa: F401  # before any consumer reads
 from shared.streaming.consumer import Poll, Poller
 from shared.streaming.errors import Retry, Stop
@@ -32,6 +33,9 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 1.0
 CHECK_SECONDS = 5.0
 DRAIN_SECONDS = 10.0
+FETCH_BYTES = 4 * 1024 * 1024
+FETCHED_BYTES = 24 * 1024 * 1024
+PARTITION_BYTES = 64 * 1024
 STALLED_SECONDS = 60.0
 LAGGING_SECONDS = 300.0
 
@@ -69,17 +73,17 @@ class Edge:
         self,
         broker: KafkaBroker,
         runner: Runner[Any, Any],
-        topics: Sequence[str],
+        names: Sequence[str],
         group: str,
         instance: str | None,
-        max_records: int = 2000,
+        max_records: int = 1000,
         poll_ms: int = 20,
         still_admitted: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.runner = runner
         self._still_admitted = still_admitted
         self._subscriber = broker.subscriber(
-            *(Topic(topic, declare=False) for topic in topics),  # FastStream would create it, with one partition
+            *(Topic(topic, declare=False) for topic in names),  # FastStream would create it, with one partition
             batch=True,
             group_id=group,
             group_instance_id=instance,
@@ -93,8 +97,9 @@ class Edge:
             heartbeat_interval_ms=2_000,
             rebalance_timeout_ms=int(DRAIN_SECONDS * 1000) + 20_000,
             max_poll_interval_ms=300_000,
-            fetch_max_bytes=16 * 1024 * 1024,
-            max_partition_fetch_bytes=1024 * 1024,
+            fetch_max_bytes=FETCH_BYTES,
+            # What was fetched of a partition waits until that is its turn, so the partitions share the room for it.
+            max_partition_fetch_bytes=max(FETCHED_BYTES // _partitions(names), PARTITION_BYTES),
             listener=Listener(self),
             parser=_raw,
             decoder=_nothing,
@@ -197,6 +202,11 @@ class Edge:
     def _turn(self) -> None:
         self._turned = time.monotonic()
         self.on_turn()
+
+
+def _partitions(names: Sequence[str]) -> int:
+    """Of these topics, as far as topics.yaml knows them."""
+    return sum(topics()[name].partitions if name in topics() else 1 for name in names)
 
 
 def _end_process(_sentence: str) -> None:

@@ -5,6 +5,7 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaE
 from aiokafka.structs import TopicPartition
 
 from shared.streaming import consumer
+from shared.streaming.consumer import Poller
 from shared.streaming.fakes import IN, Log, Process, memory_store, verify
 from shared.streaming.treatment import ATTEMPTS_BEFORE_STOP
 
@@ -124,3 +125,35 @@ async def test_a_member_without_partitions_polls_on() -> None:
     process.poller.on_turn = lambda: turns.append(1)
     await process.turn(2)
     assert len(turns) == 2
+
+
+async def test_partitions_come_in_turn_where_all_of_them_are_too_much_at_once() -> None:
+    log, store = Log(), memory_store()
+    places = [TopicPartition("numbers", number) for number in range(5)]
+    for place in places:
+        for amount in range(4):
+            log.add(amount, partition=place)
+    process = await Process(log, store, max_records=2).take(*places)
+    process.poller = Poller(process.runner, 2, 0.0, at_once=3)
+    read: list[tuple[int, int]] = []
+    for _ in range(5):
+        chunks = (await process.poller.poll(process.consumer)).chunks
+        assert len(chunks) == 2, "two of two records are more than three"
+        await process.runner.handle(chunks)
+        read += [(chunk.partition.partition, len(chunk.records)) for chunk in chunks]
+    assert read == [(number, 2) for number in (0, 1, 2, 3, 4, 0, 1, 2, 3, 4)]
+    for place in places:
+        await verify(log, store, process, partition=place)
+
+
+async def test_a_partition_that_is_given_away_does_not_stop_the_others_turn() -> None:
+    log, store = Log(), memory_store()
+    places = [TopicPartition("numbers", number) for number in range(3)]
+    for place in places:
+        log.add(1, partition=place)
+    process = await Process(log, store).take(*places)
+    process.poller = Poller(process.runner, 1, 0.0, at_once=1)
+    await process.runner.handle((await process.poller.poll(process.consumer)).chunks)
+    process.consumer.assigned.discard(places[1])
+    chunks = (await process.poller.poll(process.consumer)).chunks
+    assert [chunk.partition for chunk in chunks] == [places[2]]
