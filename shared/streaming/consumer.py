@@ -8,8 +8,8 @@ and whatever is read from a partition is numbered: the runner takes number n+1 a
 import asyncio
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import structlog
 from aiokafka.errors import (
@@ -25,13 +25,13 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition
 
+from shared.streaming.chunks import Chunk, Poll
 from shared.streaming.errors import Stop
-from shared.streaming.records import Raw
+from shared.streaming.hands import AT_ONCE_RECORDS, Hands
 
 log = structlog.get_logger()
 
 TROUBLE_PAUSE_SECONDS = 1.0
-AT_ONCE_RECORDS = 4000
 RIGHT = "give the service's user the right that topics.yaml says it has, and start it anew."
 
 
@@ -52,26 +52,6 @@ class Consumer(Protocol):
     ) -> dict[TopicPartition, list[Any]]: ...
 
 
-class Chunk(NamedTuple):
-    """Records of one partition, as read in one go; `number` counts what was read from that partition."""
-
-    partition: TopicPartition
-    number: int
-    records: Sequence[Raw]
-
-
-class Poll(tuple[Raw, ...]):
-    """All records of one poll, as FastStream and its middlewares expect them, with the chunks they came in."""
-
-    chunks: tuple[Chunk, ...]
-
-    def __new__(cls, chunks: Iterable[Chunk]) -> "Poll":
-        kept = tuple(chunks)
-        poll = super().__new__(cls, (record for chunk in kept for record in chunk.records))
-        poll.chunks = kept
-        return poll
-
-
 class PartitionLost(Exception):
     """Of one partition: the log no longer holds what was to be read next; its place has to be found again."""
 
@@ -87,21 +67,24 @@ class Receiver(Protocol):
         """The next number of this partition, given out at the moment its records are read."""
         ...
 
+    async def handle(self, chunks: Sequence[Chunk]) -> None:
+        """Treats every failure itself."""
+        ...
+
     def broken(self, partition: TopicPartition, error: Exception) -> None: ...
 
 
 class Poller:
     """Reads from the assigned partitions in turn. `trouble` is a sentence while the consumer as a whole only fails.
 
-    `refused`: one that no waiting will mend. `at_once`: when a poll has so many records it reads no further, and the
-    next one goes on from there; what is in hand is decoded, and takes ten times the memory that it took in the log.
+    `refused`: one that no waiting will mend. Nothing is read of a partition that is in `hands`, nor more than fits.
     """
 
     def __init__(
         self, receiver: Receiver, max_records: int, idle_seconds: float, at_once: int = AT_ONCE_RECORDS
     ) -> None:
         self._receiver, self._max_records, self._idle_seconds = receiver, max_records, idle_seconds
-        self._at_once = at_once
+        self.hands = Hands(receiver.handle, at_once)
         self._first: TopicPartition | None = None
         self.trouble: str | None = None
         self.refused: str | None = None
@@ -115,14 +98,17 @@ class Poller:
         ConsumerStoppedError.
         """
         self.on_turn()
+        self.hands.freed.clear()
         chunks: list[Chunk] = []
         try:
             partitions = consumer.assignment()
             read = 0
             for partition in self._in_turn(partitions):
-                if read >= self._at_once:
+                if not self.hands.room(read):
                     self._first = partition
                     break
+                if self.hands.hold(partition):
+                    continue
                 chunk = await self._read(consumer, partition)
                 if chunk is not None:
                     chunks.append(chunk)
@@ -138,8 +124,15 @@ class Poller:
             # What was read before it stays good: it has its number.
             await self._note(error)
         if not chunks:
-            await asyncio.sleep(self._idle_seconds)
+            await self._wait()
         return Poll(chunks)
+
+    async def _wait(self) -> None:
+        """Until something may have come in, or there is room again."""
+        try:
+            await asyncio.wait_for(self.hands.freed.wait(), self._idle_seconds)
+        except TimeoutError:
+            return
 
     def _in_turn(self, partitions: set[TopicPartition]) -> list[TopicPartition]:
         """In order, from the one on that the last poll did not get to."""

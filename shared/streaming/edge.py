@@ -24,7 +24,8 @@ from faststream.kafka.schemas import Topic
 
 from shared.contracts.topics import topics
 from shared.streaming import lenient as _installed  # noqa: F401  # before any consumer reads
-from shared.streaming.consumer import Poll, Poller
+from shared.streaming.chunks import Poll
+from shared.streaming.consumer import Poller
 from shared.streaming.errors import Retry, Stop
 from shared.streaming.runner import Runner
 
@@ -120,7 +121,8 @@ class Edge:
     async def _handle(self, message: KafkaMessage) -> None:
         poll = message.raw_message
         assert isinstance(poll, Poll)
-        await self.runner.handle(poll.chunks)
+        for chunk in poll.chunks:
+            self._poller.hands.take(chunk)
 
     def bind(self) -> None:
         consumer = self._subscriber.consumer
@@ -140,6 +142,7 @@ class Edge:
             self._house = None
             with contextlib.suppress(Retry):
                 await self.runner.drain(DRAIN_SECONDS)
+            await self._poller.hands.drop()
 
     async def _keep_house(self) -> None:
         last_check = 0.0

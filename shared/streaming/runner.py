@@ -20,7 +20,8 @@ from aiokafka.structs import TopicPartition
 from shared.observability import metrics
 from shared.streaming import crash
 from shared.streaming.advisory import Advisory
-from shared.streaming.consumer import Chunk, Consumer, PartitionLost
+from shared.streaming.chunks import Chunk
+from shared.streaming.consumer import Consumer, PartitionLost
 from shared.streaming.errors import Retry
 from shared.streaming.folding import step_through
 from shared.streaming.lag import Lag

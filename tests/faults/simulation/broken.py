@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
-from shared.streaming.consumer import Chunk
+from shared.streaming.chunks import Chunk
 from shared.streaming.errors import Retry
 from shared.streaming.records import Mark, Output
 from shared.streaming.runner import Runner

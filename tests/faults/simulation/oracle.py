@@ -32,9 +32,10 @@ def check(world: World, server: Server) -> None:
         records = [record for _, record in sorted(world.log.records.get(partition, {}).items())]
         states, outputs, marks = _straight(world, records)
         told.append(outputs)
-        held = {key: world.work.decode(value) for key, value in server._states.get(partition, {}).items()}
-        if held != states:
-            raise Wrong(f"the states of {partition.partition} are {held}, in a straight run {states}")
+        held = server._states.get(partition, {})
+        if held != {key: world.work.encode(state) for key, state in states.items()}:
+            found = {key: world.work.decode(value) for key, value in held.items()}
+            raise Wrong(f"the states of {partition.partition} are {found}, in a straight run {states}")
         mark = server._marks[partition]
         if mark.watermarks != marks:
             raise Wrong(f"the watermarks of {partition.partition} are {mark.watermarks}, in a straight run {marks}")

@@ -100,7 +100,8 @@ class Process:
             await self.point("polled")
             if poll.chunks and self.world.meets("poll_lost"):
                 continue
-            await self.runner.handle(poll.chunks)
+            for chunk in poll.chunks:
+                self._poller.hands.take(chunk)
 
     async def _keep_house(self) -> None:
         while True:
