@@ -25,6 +25,16 @@ def test_the_parts_are_hashed_after_their_lengths() -> None:
     assert derived("ab", "中") == hashlib.blake2b(spelt, digest_size=16).hexdigest()
 
 
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=3), st.sampled_from(["a" * 127, "a" * 128, "ä" * 64, "\x80", "\0"])), max_size=4
+    )
+)
+def test_of_whatever_length_and_script_they_are_spelt_alike(parts: list[str]) -> None:
+    spelt = b"".join(len(part.encode()).to_bytes(8, "big") + part.encode() for part in parts)
+    assert derived(*parts) == hashlib.blake2b(spelt, digest_size=16).hexdigest()
+
+
 @pytest.mark.parametrize(("found", "expected"), VECTORS.values(), ids=VECTORS)
 def test_ids_never_change(found: str, expected: str) -> None:
     assert found == expected

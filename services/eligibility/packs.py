@@ -90,13 +90,13 @@ def named(name: str) -> rules.Pack:
 
 def by_hash(sha256: str) -> rules.Pack:
     """An installed pack by hash, or Stop: deciding by another one would be a different law."""
-    pack = installed().get(sha256)
-    if pack is None:
+    loaded = _shipped().get(sha256)
+    if loaded is None:
         raise Stop(
             f"The log activates policy pack {sha256[:12]}…, which is not installed here; "
             "install the version that has it."
         )
-    return pack
+    return loaded.pack
 
 
 def content(sha256: str) -> dict[str, Any] | None:

@@ -3,32 +3,32 @@ such as pension, unemployment and work injury, will be exempted for a period of 
 "reducing medical insurance premiums": one rule, with a rate per insurance.
 """
 
-from datetime import date
-from functools import lru_cache
-
 from services.eligibility.domain import reasons
-from services.eligibility.domain.pack import Pack, Timeline
-from services.eligibility.domain.state import Contribution, Enterprise, Registration
+from services.eligibility.domain.pack import Pack
+from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.verdict import Verdict, account_of, deregistered_before, group, size_class, standing
 from shared.money import share_half_up
 
 
 def exemption(enterprise: Enterprise, key: str, pack: Pack) -> Verdict | None:
     """The employer part waived for one insurance and month; None: no decision (yet)."""
-    basis = _basis(enterprise, key, pack)
-    if basis is None:
+    relief = pack.contributions.of(key)
+    contribution = None if relief is None else enterprise.contribution(key)
+    if relief is None or contribution is None:
         return None
-    first, registration, timelines, contribution = basis
+    first = relief.first_day
+    registration = enterprise.registration_on(first)
+    if registration is None:
+        return None
     size = size_class(registration, pack)
     kept = contribution.assessments
-    due_fen = sum(assessment.employer_amount_fen for assessment in kept.values())
-    relief = timelines[group(size)]
-    rate_bp = relief.on(first)
+    due_fen = sum([assessment.employer_amount_fen for assessment in kept.values()])
+    rate_bp, citation = relief.rates[group(size)]
     denials = deregistered_before(enterprise, first, pack)
     if rate_bp is None:
-        denials.insert(0, reasons.not_sme(size, first, timelines["sme"].citation))
+        denials.insert(0, reasons.not_sme(size, first, relief.rates["sme"][1]))
     if due_fen == 0:
-        denials.append(reasons.nothing_due(key, relief.citation))
+        denials.append(reasons.nothing_due(key, citation))
     return Verdict(
         measure="exemption",
         key=key,
@@ -36,7 +36,7 @@ def exemption(enterprise: Enterprise, key: str, pack: Pack) -> Verdict | None:
         amount_fen=0 if denials or rate_bp is None else share_half_up(due_fen, rate_bp),
         effective_on=first,
         reasons=tuple(denials),
-        facts=(*standing(registration, enterprise), *sorted(a.fact for a in kept.values())),
+        facts=(*standing(registration, enterprise), *sorted([assessment.fact for assessment in kept.values()])),
         prefecture=registration.prefecture,
         size_class=size,
     )
@@ -72,32 +72,3 @@ def contribution_return(enterprise: Enterprise, waived: Verdict, made_before: bo
         size_class=waived.size_class,
         payee=enterprise.payee() if returnable_fen else None,
     )
-
-
-def rates_for(key: str, pack: Pack) -> dict[str, Timeline[int]] | None:
-    """The rates of the key's insurance by "sme" and "large"; None where the pack has none for its month."""
-    timelines = pack.contributions.rates.get(key.partition("/")[0])
-    if timelines is None or all(timeline.on(first_day(key)) is None for timeline in timelines.values()):
-        return None
-    return timelines
-
-
-@lru_cache(maxsize=4096)
-def first_day(key: str) -> date:
-    """Of the month in "insurance/YYYY-MM"."""
-    period = key.partition("/")[2]
-    return date(int(period[:4]), int(period[5:7]), 1)
-
-
-_Basis = tuple[date, Registration, dict[str, Timeline[int]], Contribution]
-
-
-def _basis(enterprise: Enterprise, key: str, pack: Pack) -> _Basis | None:
-    """First day, registration in force on it, the insurance's rates, and what is known; None: nothing is decided."""
-    timelines = rates_for(key, pack)
-    contribution = None if timelines is None else enterprise.contribution(key)
-    if timelines is None or contribution is None:
-        return None
-    first = first_day(key)
-    registration = enterprise.registration_on(first)
-    return None if registration is None else (first, registration, timelines, contribution)

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from services.eligibility.domain import reasons
-from services.eligibility.domain.contributions import first_day, rates_for
-from services.eligibility.domain.pack import Pack
+from services.eligibility.domain.pack import Pack, first_day
 from services.eligibility.domain.state import Enterprise
 from services.eligibility.domain.verdict import Verdict, size_class, standing
 
@@ -42,4 +41,4 @@ def lapse(enterprise: Enterprise, measure: str, key: str, pack: Pack) -> Verdict
 
 
 def _speaks_of(measure: str, key: str, pack: Pack) -> bool:
-    return key == str(pack.refund.reference_year) if measure == "refund" else rates_for(key, pack) is not None
+    return key == str(pack.refund.reference_year) if measure == "refund" else pack.contributions.of(key) is not None

@@ -1,6 +1,6 @@
 """The policy pack as the rules see it: typed, dated, without I/O. services/eligibility/packs.py makes it from files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Generic, TypeVar
 
@@ -74,11 +74,40 @@ class Window:
         return self.first_day <= day <= self.last_day
 
 
+def first_day(key: str) -> date:
+    """Of the month in "insurance/YYYY-MM"."""
+    period = key.partition("/")[2]
+    return date(int(period[:4]), int(period[5:7]), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What the rules say of one insurance and month: for "sme" and "large" the rate, if any, and where it stands."""
+
+    first_day: date
+    rates: dict[str, tuple[int | None, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class ContributionRules:
     """Relief of the employer part, in basis points: insurance -> "sme" | "large" -> rate by the period's first day."""
 
     rates: dict[str, dict[str, Timeline[int]]]
+    _looked_up: dict[str, Relief | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def of(self, key: str) -> Relief | None:
+        """For "insurance/YYYY-MM"; None where there is no rate for its month. There are few keys: each is kept."""
+        try:
+            return self._looked_up[key]
+        except KeyError:
+            found = self._looked_up[key] = self._look_up(key)
+            return found
+
+    def _look_up(self, key: str) -> Relief | None:
+        first = first_day(key)
+        timelines = self.rates.get(key.partition("/")[0], {})
+        rates = {group: (timeline.on(first), timeline.citation) for group, timeline in timelines.items()}
+        return Relief(first, rates) if any(rate is not None for rate, _ in rates.values()) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,10 +134,8 @@ class Enterprise(Struct, array_like=True, tag="e2"):
 
     def key_of(self, assessment_id: str) -> str | None:
         """The contribution that an assessment is of; None: the assessment is not here."""
-        mark = _mark(assessment_id)
-        kept = self._assessed
         # Two ids may share a mark, and a mark may lie across two others: then all are looked at, to the same answer.
-        if mark not in kept:
+        if crc32(assessment_id.encode()).to_bytes(4, "big") not in self._assessed:
             return None
         for key in self._contributions:
             contribution = self.contribution(key)
@@ -150,7 +148,7 @@ class Enterprise(Struct, array_like=True, tag="e2"):
         contribution = self.contribution(key)
         if contribution is None:
             contribution = self._contributions[key] = Contribution()
-        self._assessed += _mark(assessment_id)
+        self._assessed += crc32(assessment_id.encode()).to_bytes(4, "big")
         if assessment_id in self.early:
             contribution.payments[assessment_id] = self.early.pop(assessment_id)
         return contribution
@@ -211,7 +209,3 @@ class Enterprise(Struct, array_like=True, tag="e2"):
 
 # In the order of their names, which come before all others.
 _OF_A_CONTRIBUTION = ("contribution_return", "exemption")
-
-
-def _mark(assessment_id: str) -> bytes:
-    return crc32(assessment_id.encode()).to_bytes(4, "big")
