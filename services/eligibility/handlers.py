@@ -40,7 +40,8 @@ def decode_state(stored: bytes) -> State:
         return _decoder.decode(stored)
     except msgspec.ValidationError as error:
         raise Stop(
-            f"What eligibility keeps in Redis is of another version ({error}); run `relief rebuild eligibility`."
+            f"What eligibility keeps in Redis is of another version ({error}); run `relief rebuild eligibility`, and "
+            "start eligibility anew."
         ) from None
 
 

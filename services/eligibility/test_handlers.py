@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import msgspec
 import pytest
 
 from services.eligibility import packs
@@ -17,7 +18,7 @@ from services.eligibility.fact_cases import (
     registered,
     review,
 )
-from services.eligibility.handlers import IN_FORCE, EligibilityFold, InForce
+from services.eligibility.handlers import IN_FORCE, EligibilityFold, InForce, decode_state
 from shared.contracts.registry import AnyEvent, decoder
 from shared.contracts.topics import DECISIONS, FACTS
 from shared.ids import decision_id
@@ -156,3 +157,9 @@ def test_what_is_no_fact_stops_at_once_and_is_not_repeated_in_the_sentence(value
     with pytest.raises(Stop, match=r"offset 7 of relief\.facts\.v1/3 holds no fact that") as stop:
         EligibilityFold(packs.by_hash).decode(Record(FACTS, 3, 7, b"key", value))
     assert "6217" not in str(stop.value)
+
+
+def test_what_another_version_has_stored_stops_with_what_to_do() -> None:
+    before = msgspec.msgpack.encode(["e", [], None, {}, {}, {}, {}, {}, {}, {}, {}])
+    with pytest.raises(Stop, match="run `relief rebuild eligibility`"):
+        decode_state(before)

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from dataclasses import replace
+from zlib import crc32
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -253,3 +255,29 @@ def test_differences_add_up_to_the_latest_amount_in_any_order(
 def amount_of(verdict: Verdict) -> tuple[str, str, str, int]:
     """What a revision is made for. A denial whose reasons change stays as it was told, with the reasons of then."""
     return verdict.measure, verdict.key, verdict.outcome, verdict.amount_fen
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.permutations([*HISTORY, Review(A)]), st.lists(st.booleans(), min_size=len(HISTORY) + 1))
+def test_what_was_packed_away_in_between_decides_the_same(order: list[EnterpriseFact], packed: list[bool]) -> None:
+    """Also to the byte: a service packs where a batch ends, and a replay ends its batches elsewhere."""
+    kept, reopened = Enterprise(), Enterprise()
+    for fact, away in zip(order, packed, strict=False):
+        assert decide(reopened, fact, PACK) == decide(kept, fact, PACK)
+        if away:
+            reopened = msgspec.msgpack.decode(msgspec.msgpack.encode(reopened), type=Enterprise)
+        assert msgspec.msgpack.encode(reopened) == msgspec.msgpack.encode(kept)
+
+
+def test_two_assessments_whose_ids_leave_the_same_mark_are_two() -> None:
+    one, other = "plumless", "buckeroo"
+    # Of the same length: then whatever follows both does not tell them apart either.
+    assert crc32(one.encode()) == crc32(other.encode())
+    enterprise = Enterprise()
+    decide(enterprise, registered(), PACK)
+    assert told(enterprise, assessed(1000, name=one)) == ["exemption pension/2020-02 granted 1000 #1 +1000"]
+    assert told(enterprise, paid(30, of=other)) == [], "what is paid first waits for its assessment"
+    assert told(enterprise, assessed(500, name=other)) == [
+        "exemption pension/2020-02 granted 1500 #2 +500",
+        "contribution_return pension/2020-02 granted 30 #1 +30",
+    ]

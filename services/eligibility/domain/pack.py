@@ -104,8 +104,10 @@ class ContributionRules:
             return found
 
     def _look_up(self, key: str) -> Relief | None:
+        timelines = self.rates.get(key.partition("/")[0])
+        if timelines is None:
+            return None
         first = first_day(key)
-        timelines = self.rates.get(key.partition("/")[0], {})
         rates = {group: (timeline.on(first), timeline.citation) for group, timeline in timelines.items()}
         return Relief(first, rates) if any(rate is not None for rate, _ in rates.values()) else None
 
