@@ -31,7 +31,7 @@ class Wanted:
     """
 
     seconds: float = 120.0
-    most: int = 1_500_000
+    most: int = 8_000_000
     calibrated_by: int = 400
     settle_seconds: float = 3_600.0
 
