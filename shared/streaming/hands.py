@@ -24,10 +24,6 @@ class Hands:
         # Set whenever a chunk is done.
         self.freed = asyncio.Event()
 
-    @property
-    def records(self) -> int:
-        return self._records
-
     def room(self, read: int) -> bool:
         """Whether more may be read, when so much was and is not taken yet."""
         return self._records + read < self._at_once

@@ -67,16 +67,13 @@ class AssessmentFact(Struct, frozen=True):
 
     def take(self, enterprise: Enterprise) -> Affected | None:
         known = enterprise.key_of(self.assessment_id)
-        if known is None:
-            kept = enterprise.begin(self.key, self.assessment_id)
-        elif known != self.key:
+        if known is not None and known != self.key:
             return None  # intake refuses this; the first stands
-        else:
-            found = enterprise.contribution(known)
-            assert found is not None, "it was found there"
-            if found.assessments[self.assessment_id].version >= self.assessment.version:
-                return None
-            kept = found
+        kept = enterprise.contribution(self.key) if known is not None else None
+        if kept is None:
+            kept = enterprise.begin(self.key, self.assessment_id)
+        elif kept.assessments[self.assessment_id].version >= self.assessment.version:
+            return None
         kept.assessments[self.assessment_id] = self.assessment
         return Affected("contribution", self.key)
 
