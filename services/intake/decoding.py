@@ -64,7 +64,7 @@ def decode_value(value: bytes, adapter: TypeAdapter[AnyEvent]) -> AnyEvent | Ref
 
 def unknown_fields(event: AnyEvent) -> int:
     """How many members of `data` and of the payee in it the contract does not know (they are ignored)."""
-    payee = getattr(event.data, "payee", None)
+    payee = event.data.__dict__.get("payee")
     return len(event.data.model_extra or ()) + (len(payee.model_extra or ()) if payee is not None else 0)
 
 
@@ -76,7 +76,7 @@ def _validate(value: bytes, adapter: TypeAdapter[AnyEvent], envelope_in_headers:
         return _reason(error, value, envelope_in_headers)
     if isinstance(event.data, ContributionAssessedData) and _due_before_assessed(event.data, event.time):
         return Refused("INVALID_FIELD", _DUE_BEFORE_ASSESSED)
-    named = getattr(event.data, "uscc", None)
+    named = event.data.__dict__.get("uscc")
     # An operation's subject is its own id, also where it names an enterprise.
     if named is not None and named != event.subject and event.type not in OPERATION_TYPES:
         return Refused("WRONG_KEY", "The event's subject is not the uscc in its data; both must name the enterprise.")

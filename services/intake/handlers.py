@@ -154,7 +154,7 @@ class IntakeFold:
                 return ()
             states.put(DAYS, Days(day))
         states.put(_operation_key(event), Done(content))
-        uscc = getattr(event.data, "uscc", None)
+        uscc = event.data.__dict__.get("uscc")  # as an attribute, a member that no contract names would be found too
         if uscc is not None:
             return [self._publish(event, record, uscc, partition_of(uscc.encode(), _PARTITIONS), 0)]
         return [self._publish(event, record, event.subject, partition, partition) for partition in range(_PARTITIONS)]

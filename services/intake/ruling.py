@@ -96,7 +96,7 @@ def incoming_of(event: AnyEvent) -> Incoming:
     return Incoming(
         event=_digest((event.source, event.id)),
         business=_digest((kind, *_BUSINESS[kind](data))),
-        version=getattr(data, "version", 1),
+        version=data.__dict__.get("version", 1),
         content=content_of(event),
         fixed=_digest(_CLAIMS[kind](data)[1]) if kind in _CLAIMS else None,
     )

@@ -166,6 +166,14 @@ def test_old_versions_and_repeats_are_counted(partition: Partition) -> None:
     assert (superseded._value.get() - before[0], duplicates._value.get() - before[1]) == (1, 1)
 
 
+def test_members_that_no_contract_names_are_looked_at_by_nobody(partition: Partition) -> None:
+    def told(name: str, **extra: object) -> Event:
+        return paid(A, name) | {"id": f"{name}{extra}", "data": paid(A, name)["data"] | extra}
+
+    records = [told("p1", version=2), told("p1", version=3), told("p2", payee=5), told("p3", version="x")]
+    assert partition.codes(*(record(one, TAX, offset) for offset, one in enumerate(records))) == ["1", "-", "1", "1"]
+
+
 CORRECTABLE = [
     *((TAX, assessed(A, version=n, amount_fen=n)) for n in (1, 2, 3)),
     *((TAX, registered(A, day, version=n, employees=n)) for day in ("2019-01-01", "2020-01-01") for n in (1, 2)),

@@ -55,3 +55,9 @@ def test_all_that_intake_reads_can_be_decoded(fold: IntakeFold) -> None:
     }
     for topic in INPUTS:
         assert fold.decode(binary(day("2020-02-01"), topic)) is not None
+
+
+@pytest.mark.parametrize("extra", ["91650100MA78TEST0X", 5, None])
+def test_a_member_that_no_contract_names_keeps_a_day_from_no_partition(partition: Partition, extra: object) -> None:
+    told = day("2020-02-01")
+    assert partition.codes(record(told | {"data": told["data"] | {"uscc": extra}}, OPERATIONS)) == ["12"]
