@@ -243,8 +243,8 @@ async def migrate(url: str, schema: str, directory: Path) -> None:
     Where nothing is left to apply, a role that only serves will do. Raises Retry without a server, psycopg.Error for
     what the server refuses: a role that may not write is told at once.
     """
-    common = Path(__file__).with_name("inbox.sql")
-    files = [common, *sorted(directory.glob("*.sql"))]  # noqa: ASYNC240  # once, before serving
+    common = [Path(__file__).with_name(name) for name in ("inbox.sql", "lacking.sql")]
+    files = [*common, *sorted(directory.glob("*.sql"))]  # noqa: ASYNC240  # once, before serving
     names, name = {file.name for file in files}, sql.Identifier(schema)
     try:
         async with await AsyncConnection.connect(url) as db:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -78,6 +79,31 @@ async def test_only_what_the_table_lacks_is_found_and_a_repeat_is_none(
     ], "also those before the end of a partition"
     await store(pool, events[6:])
     assert await told.unknown(pool, "told", kafka, [topic]) == [], "what is stored and not told is no matter"
+
+
+async def test_a_start_in_the_middle_of_telling_again_sees_what_is_lacking_still(
+    pool: Pool, kafka: KafkaAccess, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the end of the partition holds nothing but repeats that the table has."""
+    events = [Output(topic, 0, b"k", b"%s %d" % (topic.encode(), number)) for number in range(10)]
+    await publish(kafka, events)
+    monkeypatch.setattr(told, "TAIL", 3)
+    assert len(await told.unknown(pool, "told", kafka, [topic])) == 10
+    await store(pool, events[:5])
+    await publish(kafka, events[:5])
+    assert [one.value for one in await told.unknown(pool, "told", kafka, [topic])] == [one.value for one in events[5:]]
+    await store(pool, events[5:])
+    assert await told.unknown(pool, "told", kafka, [topic]) == []
+    read: list[told.Told] = []
+    keep = told.Told
+
+    def kept(*record: Any) -> told.Told:
+        read.append(keep(*record))
+        return read[-1]
+
+    monkeypatch.setattr(told, "Told", kept)
+    assert await told.unknown(pool, "told", kafka, [topic]) == []
+    assert len(read) == 3, "once nothing is lacking, ends are enough again"
 
 
 async def test_a_broker_that_is_away_is_told_as_such(pool: Pool) -> None:

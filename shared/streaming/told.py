@@ -50,11 +50,17 @@ async def unknown(pool: Pool, schema: str, kafka: KafkaAccess, topics: Sequence[
     the partitions; after a restore all of them, and some 100 bytes of memory for each event ever told.
     """
     try:
-        # The topics before the table: what is told in between is in both.
-        suspects = await asyncio.wait_for(_read(kafka, topics, TAIL), READ_SECONDS)
-        if not await _lacking(pool, schema, suspects, NEWEST) or not await _lacking(pool, schema, suspects, None):
-            return []
-        return await _lacking(pool, schema, await _read(kafka, topics, None), None)
+        # The topics before the table: what is told in between is in both. What was lacking may be told again in part,
+        # and then the end of a partition holds nothing but repeats: nothing less than all of it tells.
+        if not await _lacked(pool, schema):
+            suspects = await asyncio.wait_for(_read(kafka, topics, TAIL), READ_SECONDS)
+            if not await _lacking(pool, schema, suspects, NEWEST) or not await _lacking(pool, schema, suspects, None):
+                return []
+            await _note_lacking(pool, schema, True)
+        lacking = await _lacking(pool, schema, await _read(kafka, topics, None), None)
+        if not lacking:
+            await _note_lacking(pool, schema, False)
+        return lacking
     except DENIALS as error:
         raise Stop(denied(kafka, f"read what {schema} told ({error!r})")) from error
     except (KafkaError, OSError) as error:
@@ -69,6 +75,19 @@ async def stored(pool: Pool, schema: str, after: int) -> tuple[set[bytes], int]:
         )
         rows = await (await db.execute(query, (after,))).fetchall()
     return {digest for digest, _ in rows}, max((seq for _, seq in rows), default=after)
+
+
+async def _lacked(pool: Pool, schema: str) -> bool:
+    query = sql.SQL("SELECT lacking FROM {}.outbox_pointer").format(sql.Identifier(schema))
+    async with transaction(pool) as db:
+        return await (await db.execute(query)).fetchone() == (True,)
+
+
+async def _note_lacking(pool: Pool, schema: str, lacking: bool) -> None:
+    """Kept in the database that lacks it: another copy of it says so, or finds out, by itself."""
+    query = sql.SQL("UPDATE {}.outbox_pointer SET lacking = %s").format(sql.Identifier(schema))
+    async with transaction(pool) as db:
+        await db.execute(query, (lacking,))
 
 
 async def _lacking(pool: Pool, schema: str, told: Iterable[Told], newest: int | None) -> list[Told]:
