@@ -54,7 +54,10 @@ def read_fact(record: Raw) -> Taken | None:
     if kind not in _TRANSLATE and kind in registry.fact_models():
         return None
     event = _validated(record, _facts)
-    return Taken(cause_of(event.data.origin), event.time, event.traceparent, _TRANSLATE[event.type](event.data))
+    translate = _TRANSLATE.get(event.type)
+    if translate is None:
+        return None  # the quick look did not get through it
+    return Taken(cause_of(event.data.origin), event.time, event.traceparent, translate(event.data))
 
 
 def read_decision(record: Raw, terms_by_hash: TermsByHash) -> Taken | None:
@@ -80,7 +83,7 @@ def read_decision(record: Raw, terms_by_hash: TermsByHash) -> Taken | None:
 
 def _validated(record: Raw, contract: Any) -> registry.AnyEvent:
     event: registry.AnyEvent = by_contract(contract, record, "nothing")
-    uscc = getattr(event.data, "uscc", None)
+    uscc = event.data.__dict__.get("uscc")
     if uscc is not None and record.key != uscc.encode():
         raise Stop(f"{place(record)} has another key than the enterprise it is about.")
     return event

@@ -117,6 +117,17 @@ def test_bent_records_are_taken_rejected_or_stop(reader: Reader) -> None:
     holds()
 
 
+@readers
+def test_no_member_is_taken_for_one_that_another_kind_has(reader: Reader) -> None:
+    """Names drawn at random are never those that a reader may look for."""
+    names = sorted({name for examples in BY_TOPIC.values() for one in examples for name in one.event["data"]})
+    for one in BY_TOPIC[reader.topic]:
+        for name in (name for name in names if name not in one.event["data"]):
+            for value in (5, "x", [], {}, None):
+                raw = json.dumps(one.event | {"data": one.event["data"] | {name: value}}).encode()
+                take(reader, Record(reader.topic, 3, 7, one.event["subject"].encode(), raw, (STRUCTURED,)))
+
+
 HEADER = st.sampled_from([b"", b"\xff", b"\x00", b"x" * 17_000, "é".encode(), b"1.0", None]) | st.binary(max_size=20)
 
 
