@@ -120,10 +120,11 @@ def test_bent_records_are_taken_rejected_or_stop(reader: Reader) -> None:
 @readers
 def test_no_member_is_taken_for_one_that_another_kind_has(reader: Reader) -> None:
     """Names drawn at random are never those that a reader may look for."""
+    values: tuple[Any, ...] = (5, "x", [], {}, None)
     names = sorted({name for examples in BY_TOPIC.values() for one in examples for name in one.event["data"]})
     for one in BY_TOPIC[reader.topic]:
         for name in (name for name in names if name not in one.event["data"]):
-            for value in (5, "x", [], {}, None):
+            for value in values:
                 raw = json.dumps(one.event | {"data": one.event["data"] | {name: value}}).encode()
                 take(reader, Record(reader.topic, 3, 7, one.event["subject"].encode(), raw, (STRUCTURED,)))
 
